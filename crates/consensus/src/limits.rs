@@ -1,0 +1,72 @@
+//! Every bound of this crate, with what happens at it.
+
+use std::time::Duration;
+
+/// Largest payload of one proposal. Beyond it the proposal is refused with `TooLarge`, so that one entry always fits a
+/// peer message.
+pub const PAYLOAD_BYTES_MAX: usize = 512 * 1024;
+
+/// Bytes of entries in one replication message; a single larger entry travels alone. At the bound the rest follows in
+/// the next message.
+pub const REPLICATION_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Largest peer message, requests and answers. Larger ones are refused by the transport.
+pub const PEER_MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Largest request or answer of an `ask`. A larger request is not delivered; a larger answer is replaced by a refusal.
+pub const ASK_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Proposals under way on one node. Beyond it they are refused as `Busy`.
+pub const PROPOSALS_IN_FLIGHT_MAX: usize = 4_096;
+
+/// Asks under way from one node, and served at the same time by one node. Beyond it they are refused as `Busy`.
+pub const ASKS_IN_FLIGHT_MAX: usize = 1_024;
+
+/// Read barriers waiting on one node. Beyond it they are refused as `Busy`.
+pub const READS_IN_FLIGHT_MAX: usize = 4_096;
+
+/// Checks that may wait for one freshness probe. Beyond it the answer is "stale" at once.
+pub const FRESHNESS_WAITERS_MAX: usize = 1_024;
+
+/// Longest wait of a stale check for the probe under way; then the answer is "stale".
+pub const FRESHNESS_WAIT_MAX: Duration = Duration::from_millis(200);
+
+/// If the last probe failed more recently than this, a stale check is answered at once.
+pub const FRESHNESS_FAILURE_MEMORY: Duration = Duration::from_secs(1);
+
+/// How far wall and boot clock may drift apart between two looks before freshness is dropped.
+pub const CLOCK_STEP_MAX: Duration = Duration::from_millis(100);
+
+/// How far a wall clock may be off the others' before the alarm goes up and, on the leader, proposals are refused.
+pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(2);
+
+/// Age at which another node's reported clock no longer counts.
+pub const CLOCK_REPORT_AGE_MAX: Duration = Duration::from_secs(10);
+
+/// Largest record of a snapshot. A longer one makes building the snapshot fail, which stops the node: an application
+/// that writes such records is broken.
+pub const SNAPSHOT_RECORD_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of one piece of a snapshot in transfer.
+pub const SNAPSHOT_CHUNK_BYTES: usize = 256 * 1024;
+
+/// Longest pause between two pieces of a snapshot in transfer; then the transfer is given up and begins anew.
+pub const SNAPSHOT_STALL_MAX: Duration = Duration::from_secs(10);
+
+/// Replication messages that a follower has not answered yet. Beyond it the leader waits.
+pub const APPENDS_IN_FLIGHT_MAX: usize = 16;
+
+/// A node whose log takes longer than this for one write gives up leadership and stops with a fault.
+pub const DISK_STALL_MAX: Duration = Duration::from_secs(30);
+
+/// Longest wait for the quorum round of a read barrier or probe; then it failed.
+pub const READ_ROUND_MAX: Duration = Duration::from_millis(500);
+
+/// Connections that the peer listener serves at once. Beyond it new ones are closed.
+pub const PEER_CONNECTIONS_MAX: usize = 256;
+
+/// Longest wait for a connection to a peer.
+pub const PEER_CONNECT_MAX: Duration = Duration::from_secs(2);
+
+/// Longest wait for tasks to end in a shutdown; then they are abandoned.
+pub const SHUTDOWN_MAX: Duration = Duration::from_secs(10);

@@ -1,0 +1,1 @@
+//! Tests against clusters of real processes.

@@ -29,6 +29,7 @@ pub mod requirement;
 pub mod rollout;
 pub mod selector;
 pub mod time;
+pub mod validate;
 pub mod version;
 
 pub use attestation::Attestation;

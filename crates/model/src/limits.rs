@@ -33,6 +33,8 @@ pub const DOMAINS_MAX: usize = 1_000;
 pub const ARTIFACTS_MAX: usize = 64;
 /// Most signatures of one bundle.
 pub const SIGNATURES_MAX: usize = 64;
+/// Most trusted keys and most required attestations of one product.
+pub const TRUST_ITEMS_MAX: usize = 64;
 /// Most frameworks provided or required by one bundle.
 pub const FRAMEWORKS_MAX: usize = 64;
 /// Most rules of one cohort.

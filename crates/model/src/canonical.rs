@@ -10,6 +10,45 @@ use crate::digest::Digest;
 use crate::ids::ProductId;
 use crate::object::{Object, ObjectRef};
 
+// The macros name all fields and variants, so that a forgotten one does not compile.
+macro_rules! record {
+    ($($name:ident { $($field:ident),* $(,)? })*) => {$(
+        impl Canonical for $name {
+            fn encode(&self, out: &mut Vec<u8>) {
+                let Self { $($field),* } = self;
+                $($field.encode(out);)*
+            }
+        }
+    )*};
+}
+
+macro_rules! text {
+    ($($name:ident)*) => {$(
+        impl Canonical for $name {
+            fn encode(&self, out: &mut Vec<u8>) {
+                self.as_str().encode(out);
+            }
+        }
+    )*};
+}
+
+macro_rules! variants {
+    ($($name:ident { $($tag:literal $variant:ident $(($($item:ident),*))? $({$($field:ident),*})?),* $(,)? })*) => {$(
+        impl Canonical for $name {
+            fn encode(&self, out: &mut Vec<u8>) {
+                match self {
+                    $(Self::$variant $(($($item),*))? $({$($field),*})? => {
+                        out.push($tag);
+                        $($($item.encode(out);)*)?
+                        $($($field.encode(out);)*)?
+                    })*
+                }
+            }
+        }
+    )*};
+}
+
+mod commands;
 mod objects;
 
 /// Number of this encoding.

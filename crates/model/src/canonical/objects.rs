@@ -1,4 +1,4 @@
-//! Canonical encoding of every stored type. The macros name all fields, so that a forgotten one does not compile.
+//! Canonical encoding of every stored type.
 
 use super::Canonical;
 use crate::attestation::Attestation;
@@ -22,43 +22,6 @@ use crate::rollout::{Cell, CellState, PassedStage, Rollout, RolloutState, SaltOr
 use crate::selector::Selector;
 use crate::time::{Span, Timestamp};
 use crate::version::{DottedVersion, VersionScheme, VersionText};
-
-macro_rules! record {
-    ($($name:ident { $($field:ident),* $(,)? })*) => {$(
-        impl Canonical for $name {
-            fn encode(&self, out: &mut Vec<u8>) {
-                let Self { $($field),* } = self;
-                $($field.encode(out);)*
-            }
-        }
-    )*};
-}
-
-macro_rules! text {
-    ($($name:ident)*) => {$(
-        impl Canonical for $name {
-            fn encode(&self, out: &mut Vec<u8>) {
-                self.as_str().encode(out);
-            }
-        }
-    )*};
-}
-
-macro_rules! variants {
-    ($($name:ident { $($tag:literal $variant:ident $(($($item:ident),*))? $({$($field:ident),*})?),* $(,)? })*) => {$(
-        impl Canonical for $name {
-            fn encode(&self, out: &mut Vec<u8>) {
-                match self {
-                    $(Self::$variant $(($($item),*))? $({$($field),*})? => {
-                        out.push($tag);
-                        $($($item.encode(out);)*)?
-                        $($($field.encode(out);)*)?
-                    })*
-                }
-            }
-        }
-    )*};
-}
 
 text! { AttestationKind BundleId CohortId DeviceKey ExclusionId HoldId OverrideId Principal ProductId ReleaseId VersionText }
 

@@ -6,9 +6,13 @@
 
 pub mod application;
 pub mod ask;
+mod codec;
 pub mod freshness;
 pub mod handle;
 pub mod limits;
+mod node;
+mod peer;
+mod roster;
 pub mod runtime;
 pub mod service;
 pub mod settings;

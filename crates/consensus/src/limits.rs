@@ -56,8 +56,11 @@ pub const SNAPSHOT_STALL_MAX: Duration = Duration::from_secs(10);
 /// Replication messages that a follower has not answered yet. Beyond it the leader waits.
 pub const APPENDS_IN_FLIGHT_MAX: usize = 16;
 
-/// A node whose log takes longer than this for one write gives up leadership and stops with a fault.
-pub const DISK_STALL_MAX: Duration = Duration::from_secs(30);
+/// A leader whose log takes longer than this for one write hands leadership on.
+pub const DISK_SLOW_MAX: Duration = Duration::from_secs(3);
+
+/// A node whose log takes longer than this for one write stops with a fault.
+pub const DISK_STALL_MAX: Duration = Duration::from_secs(10);
 
 /// Longest wait for the quorum round of a read barrier or probe; then it failed.
 pub const READ_ROUND_MAX: Duration = Duration::from_millis(500);
@@ -70,3 +73,36 @@ pub const PEER_CONNECT_MAX: Duration = Duration::from_secs(2);
 
 /// Longest wait for tasks to end in a shutdown; then they are abandoned.
 pub const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
+
+/// Calls in a row without an answer after which a link connects anew.
+pub const LINK_MISSES_MAX: u32 = 3;
+
+/// Interval of pings on a peer connection.
+pub const LINK_PING: Duration = Duration::from_millis(1_000);
+
+/// Longest wait for the answer to a ping; then the connection is closed.
+pub const LINK_PING_TIMEOUT: Duration = Duration::from_millis(2_000);
+
+/// Calls and streams under way on one peer connection. Beyond it the other side waits.
+pub const PEER_STREAMS_MAX: u32 = 2_048;
+
+/// Bytes that a peer may send on a connection before it is read. Beyond it the sender waits.
+pub const PEER_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
+
+/// Longest silence of a replication stream with requests unanswered; then the stream is begun anew.
+pub const APPEND_STALL_MAX: Duration = Duration::from_secs(2);
+
+/// Entries applied between two publications. At the bound what was applied is published and answered, then it goes on.
+pub const APPLY_BATCH_ENTRIES_MAX: usize = 1_024;
+
+/// Entries that a learner may lack when it is promoted.
+pub const PROMOTE_LAG_MAX: u64 = 256;
+
+/// Longest life of one freshness question; then it failed.
+pub const PROBE_QUESTION_MAX: Duration = Duration::from_millis(800);
+
+/// Longest life of one snapshot transfer, installation included; then it is given up and begun anew.
+pub const SNAPSHOT_INSTALL_MAX: Duration = Duration::from_secs(3_600);
+
+/// Longest wait for a successor in a shutdown; then the others find out by themselves.
+pub const HANDOVER_MAX: Duration = Duration::from_secs(2);

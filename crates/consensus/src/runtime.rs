@@ -2,7 +2,7 @@
 //!
 //! openraft draws election jitter from its runtime. In the simulation that source is task-local and exists only inside
 //! [`Runtime::scope`]; the node enters the scope for every call that reaches consensus from outside (peer calls, handle
-//! calls), so neither transports nor callers need to know.
+//! calls), so neither transports nor callers need to know. The simulation's spawner starts every task inside the scope too.
 
 use std::future::Future;
 
@@ -18,6 +18,9 @@ pub type Simulated = DeterministicRng<TokioRuntime>;
 
 /// A runtime that a node can run on.
 pub trait Runtime: AsyncRuntime + Send + Sync {
+    /// Whether the log is driven by a task instead of a thread, so that a run can be repeated.
+    const DRIVES_LOG_INLINE: bool;
+
     /// Runs `future` where consensus may be called; `seed` is drawn only if the runtime wants one.
     fn scope<F>(seed: impl FnOnce() -> u64, future: F) -> impl Future<Output = F::Output> + Send
     where
@@ -25,6 +28,8 @@ pub trait Runtime: AsyncRuntime + Send + Sync {
 }
 
 impl Runtime for Production {
+    const DRIVES_LOG_INLINE: bool = false;
+
     fn scope<F>(_seed: impl FnOnce() -> u64, future: F) -> impl Future<Output = F::Output> + Send
     where
         F: Future + Send,
@@ -34,6 +39,8 @@ impl Runtime for Production {
 }
 
 impl Runtime for Simulated {
+    const DRIVES_LOG_INLINE: bool = true;
+
     fn scope<F>(seed: impl FnOnce() -> u64, future: F) -> impl Future<Output = F::Output> + Send
     where
         F: Future + Send,

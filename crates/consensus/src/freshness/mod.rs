@@ -83,7 +83,6 @@ struct Reference {
 /// The newest finished probe.
 #[derive(Clone, Copy, Debug, Default)]
 struct Attempt {
-    number: u64,
     failed_at: Option<BootTime>,
 }
 
@@ -132,7 +131,7 @@ impl Freshness {
         }
         let now = self.inner.clock.boot();
         let wall_ms = self.inner.clock.wall_ms();
-        if is_stepped(proof.offset_ms, wall_ms, now) {
+        if is_apart(proof.offset_ms, offset_ms(wall_ms, now)) {
             self.drop_proof(Some(proof));
             return None;
         }
@@ -238,6 +237,23 @@ impl Freshness {
         }
     }
 
+    /// Records a proof, unless freshness was dropped since `generation` or a newer proof is there.
+    fn prove(&self, generation: u64, proof: Fresh, reference: Reference) -> bool {
+        let current = self.inner.generation.lock().expect("no panic happens under this lock");
+        if *current != generation {
+            return false;
+        }
+        self.inner.reference.store(Some(Arc::new(reference)));
+        if self.inner.proof.load().as_deref().is_none_or(|known| known.as_of < proof.as_of) {
+            self.inner.proof.store(Some(Arc::new(proof)));
+        }
+        true
+    }
+
+    fn generation(&self) -> u64 {
+        *self.inner.generation.lock().expect("no panic happens under this lock")
+    }
+
     pub(crate) fn dropped_count(&self) -> u64 {
         self.inner.dropped.load(Ordering::Relaxed)
     }
@@ -265,8 +281,7 @@ fn offset_ms(wall_ms: i64, boot: BootTime) -> i64 {
     wall_ms.saturating_sub(whole_ms(boot.0))
 }
 
-/// Whether wall and boot clock moved apart since the offset was taken.
-fn is_stepped(offset_before_ms: i64, wall_ms: i64, boot: BootTime) -> bool {
-    let moved = offset_ms(wall_ms, boot).abs_diff(offset_before_ms);
-    u128::from(moved) > CLOCK_STEP_MAX.as_millis()
+/// Whether wall and boot clock moved apart between two looks.
+fn is_apart(offset_before_ms: i64, offset_now_ms: i64) -> bool {
+    u128::from(offset_now_ms.abs_diff(offset_before_ms)) > CLOCK_STEP_MAX.as_millis()
 }

@@ -1,0 +1,138 @@
+//! What may end a node, and who leads: the disk, openraft itself, the log's driver and the listener report here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::async_runtime::watch::WatchReceiver;
+use openraft::errors::Fatal;
+use tokio::sync::watch;
+
+use super::core::Core;
+use super::log::Pending;
+use crate::application::Application;
+use crate::limits::{DISK_SLOW_MAX, DISK_STALL_MAX};
+use crate::roster::Members;
+use crate::runtime::Runtime;
+use crate::service::Fault;
+use crate::status::Leadership;
+
+/// Shared by everything that can fail.
+pub(crate) struct Health {
+    fault: watch::Sender<Option<Fault>>,
+    stop: watch::Sender<bool>,
+    leadership: watch::Sender<Leadership>,
+}
+
+impl Health {
+    pub(crate) fn new() -> Self {
+        Self {
+            fault: watch::Sender::new(None),
+            stop: watch::Sender::new(false),
+            leadership: watch::Sender::new(Leadership::default()),
+        }
+    }
+
+    /// Reports a fault; the first one counts, and is logged here, once.
+    pub(crate) fn fail(&self, fault: Fault) {
+        self.fault.send_if_modified(|known| {
+            if known.is_some() || *self.stop.borrow() {
+                return false;
+            }
+            tracing::error!(%fault, "the node cannot go on");
+            *known = Some(fault);
+            true
+        });
+    }
+
+    pub(crate) fn faults(&self) -> watch::Receiver<Option<Fault>> {
+        self.fault.subscribe()
+    }
+
+    /// Tells all tasks to end.
+    pub(crate) fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        *self.stop.borrow() || self.fault.borrow().is_some()
+    }
+
+    pub(crate) fn leadership(&self) -> watch::Receiver<Leadership> {
+        self.leadership.subscribe()
+    }
+}
+
+/// Follows openraft's metrics: roster, leadership, and whether it still runs.
+pub(crate) async fn follow_metrics<Rt: Runtime, A: Application>(core: Arc<Core<Rt, A>>) {
+    let mut metrics = core.raft.metrics();
+    let mut stop = core.health.stopping();
+    loop {
+        let (members, leadership, running) = {
+            let m = metrics.borrow_and_update();
+            let leadership =
+                Leadership { term: m.current_term, leader: m.current_leader, is_here: m.current_leader == Some(m.id) };
+            (Members::of(m.membership_config.membership()), leadership, m.running_state.clone())
+        };
+        if **core.roster.load() != members {
+            core.roster.store(members);
+        }
+        core.health.leadership.send_if_modified(|known| {
+            if *known == leadership {
+                return false;
+            }
+            if known.leader != leadership.leader {
+                tracing::info!(term = leadership.term, leader = ?leadership.leader, "leadership changed");
+                core.tally.leader_changes.one();
+            }
+            *known = leadership;
+            true
+        });
+        match running {
+            Ok(()) => {}
+            Err(Fatal::StorageError(error)) => core.health.fail(Fault::Storage { reason: error.to_string() }),
+            Err(Fatal::Panicked) => core.health.fail(Fault::Panicked),
+            // Orderly, if we asked for it; `fail` knows.
+            Err(Fatal::Stopped) => core.health.fail(Fault::Panicked),
+        }
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            changed = metrics.changed() => {
+                if changed.is_err() {
+                    core.health.fail(Fault::Panicked);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Watches the disk: a slow one costs the leadership, a stalled one the node.
+pub(crate) async fn watch_disk<Rt: Runtime, A: Application>(core: Arc<Core<Rt, A>>, pending: Pending) {
+    let mut stop = core.health.stopping();
+    loop {
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(Duration::from_millis(250)) => {}
+        }
+        let stalled = pending.stalled_for();
+        if stalled > DISK_STALL_MAX {
+            let stalled_ms = stalled.as_millis().try_into().unwrap_or(u64::MAX);
+            core.health.fail(Fault::DiskStalled { stalled_ms });
+            return;
+        }
+        if stalled > DISK_SLOW_MAX
+            && core.is_leader()
+            && let Some(successor) = core.best_successor()
+        {
+            tracing::warn!(?stalled, successor, "the disk is slow, handing leadership on");
+            // Refused only by a node that has stopped.
+            let _ = core.raft.trigger().transfer_leader(successor).await;
+        }
+    }
+}

@@ -22,6 +22,12 @@ impl Body {
     }
 }
 
+impl Default for Body {
+    fn default() -> Self {
+        Self::whole(Bytes::new())
+    }
+}
+
 impl HttpBody for Body {
     type Data = Bytes;
     type Error = tonic::Status;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Largest body of a check, JSON or gRPC, in bytes. A longer one is refused with 413 before it is parsed, as soon as its
+/// Largest body of a check, JSON or gRPC, in bytes; the JSON reader holds the same bound. A longer one is refused with 413 before it is parsed, as soon as its
 /// announced or received length is beyond it.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Longest time for a body to arrive once its head is there; then 408 and the connection ends.
@@ -36,9 +36,12 @@ pub const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);
 pub const HTTP2_PING_WAIT_MAX: Duration = Duration::from_secs(20);
 /// How long running requests may take to finish once the process drains; then their connections are cut.
 pub const DRAIN_MAX: Duration = Duration::from_secs(10);
-/// Rollouts of one cohort shown on the dashboard; older ones are left out and counted.
-pub const STATUS_ROLLOUTS_MAX: usize = 20;
-/// Lines of a trace that an answer carries; the rest is left out and the last line says so.
+/// Rollouts shown on the dashboard, newest first; older ones are left out and counted.
+pub const OVERVIEW_ROLLOUTS_MAX: usize = 200;
+/// How long an overview is shown before it is made anew: it walks through all releases, so nobody may ask for one per
+/// request.
+pub const OVERVIEW_AGE_MAX: Duration = Duration::from_secs(1);
+/// Lines of a trace that an answer carries; the rest is left out.
 pub const TRACE_LINES_MAX: usize = 2_048;
 /// Middle of the time after which a refused client (stale, behind, shed) is asked to come back, in milliseconds.
 pub const RETRY_SOON_MS: u64 = 2_000;

@@ -53,11 +53,7 @@ impl Metrics {
             "Checks answered, by transport and reason or error code",
             this.checks.clone(),
         );
-        registry.register(
-            "tidegate_gateway_check_seconds",
-            "Time from a check's head to its answer",
-            this.check_seconds.clone(),
-        );
+        registry.register("tidegate_gateway_check_seconds", "Time from a check's head to its answer", this.check_seconds.clone());
         registry.register(
             "tidegate_gateway_probes_waited",
             "Checks that waited for a freshness probe because the snapshot was too old",

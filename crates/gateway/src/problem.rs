@@ -3,15 +3,15 @@
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
-use serde_json::json;
+use tidegate_manifest::check::{Problem, ProblemField};
 
 use crate::body::Body;
 
 /// Why a request got no decision.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
-    #[error("{field} {rule}")]
-    InvalidRequest { field: String, rule: String },
+    #[error("{}{rule}", .field.as_ref().map(|field| format!("{field}: ")).unwrap_or_default())]
+    InvalidRequest { field: Option<String>, rule: String },
     #[error("no product of this id")]
     UnknownProduct,
     #[error("this node has no snapshot to decide on yet")]
@@ -80,20 +80,22 @@ impl Refusal {
 
     /// The refusal as an HTTP answer.
     pub(crate) fn to_http(&self) -> Response<Body> {
-        let mut problem = json!({
-            "type": "about:blank",
-            "title": self.title(),
-            "status": self.status().as_u16(),
-            "code": self.code(),
-            "detail": self.to_string(),
-        });
-        if let Self::InvalidRequest { field, .. } = self {
-            problem["field"] = json!(field);
-        }
-        let mut response = Response::new(Body::whole(problem.to_string()));
+        let detail = self.to_string();
+        let field = match self {
+            Self::InvalidRequest { field: Some(field), rule } => Some(ProblemField { field, rule }),
+            _ => None, // No other refusal is about a field.
+        };
+        let problem = Problem {
+            status: self.status().as_u16(),
+            code: self.code(),
+            title: self.title(),
+            detail: &detail,
+            fields: field.as_slice(),
+        };
+        let mut response = Response::new(Body::whole(problem.to_json()));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(Problem::MEDIA_TYPE));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after_s() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tidegate_eligibility::{Reason, Snapshot};
+use tidegate_eligibility::Snapshot;
 use tidegate_model::Timestamp;
 
 use crate::status::Status;
@@ -47,12 +47,22 @@ pub trait SnapshotSource: Send + Sync + 'static {
     /// the snapshot is fresh enough is judged separately.
     fn is_ready(&self) -> bool;
 
-    /// The stop list: the reason to refuse an offer of this release and bundle although the snapshot allows it. It can
-    /// only deny. Members of the cluster have none; an edge has heard of a stop that its snapshot does not hold yet.
-    fn stopped(&self, _view: &Self::View, _release: Option<&str>, _bundle: &str) -> Option<Reason> {
+    /// The stop list: whether an offer of this release and bundle is to be refused although the snapshot allows it. It
+    /// can only deny. Members of the cluster have none; an edge may have heard of a stop that its snapshot does not hold
+    /// yet.
+    fn stopped(&self, _view: &Self::View, _release: Option<&str>, _bundle: &str) -> Option<Stop> {
         None
     }
 
-    /// What the dashboard shows. Called once per page load, not per check.
+    /// The cluster as the dashboard shows it. Called at most once per second, not per check; may not block.
     fn status(&self) -> Status;
+}
+
+/// Why an offer is refused although the snapshot allows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The rollout was paused.
+    Paused,
+    /// The release was withdrawn, or its bundle recalled.
+    Withdrawn,
 }

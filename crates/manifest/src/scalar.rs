@@ -66,8 +66,8 @@ pub fn instant(text: &str) -> Option<Timestamp> {
 /// An instant as RFC 3339 in UTC; what lies beyond the calendar's ends is printed as the end.
 #[must_use]
 pub fn print_instant(at: Timestamp) -> String {
-    let clamped = at.as_millis().clamp(jiff::Timestamp::MIN.as_millisecond() + 1, jiff::Timestamp::MAX.as_millisecond());
-    jiff::Timestamp::from_millisecond(clamped).expect("clamped to the calendar just above").to_string()
+    let last = if at.as_millis() < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+    jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or(last).to_string()
 }
 
 #[cfg(test)]

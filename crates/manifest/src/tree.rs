@@ -6,6 +6,7 @@
 
 mod json;
 mod reader;
+mod surrogates;
 
 use tidegate_model::Invalid;
 

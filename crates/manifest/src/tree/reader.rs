@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, StrInput, Tag};
 use tidegate_model::Invalid;
 
-use super::{Data, Field, Mark, Node, Scalar};
+use super::{Data, Field, Mark, Node, Scalar, surrogates};
 use crate::error::ManifestError;
 use crate::limits;
 
@@ -30,7 +30,8 @@ pub fn read(source_name: &str, text: &str, budget: &mut Budget) -> (Vec<Node>, V
         Reader { source_name, budget, documents: Vec::new(), stack: Vec::new(), anchors: BTreeMap::new(), errors: Vec::new() };
     // A byte order mark is no part of the text.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if let Err(error) = reader.run(Parser::new_from_str(text)) {
+    let text = surrogates::join(text);
+    if let Err(error) = reader.run(Parser::new_from_str(&text)) {
         reader.errors.push(error);
     }
     (reader.documents, reader.errors)
@@ -247,25 +248,44 @@ mod tests {
 
     #[test]
     fn documents_lists_and_json() {
-        check("a: 1\n---\n- b\n- 'c'\n", &expect![[""]]);
-        check("# nothing\n---\n---\na: !!str 5\n", &expect![[""]]);
-        check("{\"a\": \"\\ud83d\\ude00 \\/ \\u00fc\\t\",\n\t\"b\":[1.50,null,true],\"c\":{}}", &expect![[""]]);
-        check("{\n\t\"a\":\"x\",\n\t\t\"b\": {\"url\":\"https://x/y\"}\n}", &expect![[""]]);
-        check("a: &x [1, 2]\nb: *x\n", &expect![[""]]);
-        check("a:\n  b: |\n    two\n    lines\n", &expect![[""]]);
+        check(
+            "a: 1\n---\n- b\n- 'c'\n",
+            &expect![[r#"
+            {a:1}
+            [b,"c"]"#]],
+        );
+        check("# nothing\n---\n---\na: !!str 5\n", &expect![[r#"{a:"5"}"#]]);
+        check(
+            "{\"a\": \"\\ud83d\\ude00 \\/ \\u00fc\\t\",\n\t\"b\":[1.50,null,true],\"c\":{}}",
+            &expect![[r#"{a:"😀 / ü\t",b:[1.50,null,true],c:{}}"#]],
+        );
+        check("{\n\t\"a\":\"x\",\n\t\t\"b\": {\"url\":\"https://x/y\"}\n}", &expect![[r#"{a:"x",b:{url:"https://x/y"}}"#]]);
+        check("a: &x [1, 2]\nb: *x\n", &expect!["{a:[1,2],b:[1,2]}"]);
+        check("a:\n  b: |\n    two\n    lines\n", &expect![[r#"{a:{b:"two\nlines\n"}}"#]]);
     }
 
     #[test]
     fn errors_of_form_have_a_place() {
-        check("a: 1\na: 2\nb: {c: 1, c: 2}\n", &expect![[""]]);
-        check("a: [1\nb: 2\n", &expect![[""]]);
-        check("a: 1\n--- \nb: }\n", &expect![[""]]);
-        check("a: !secret x\n", &expect![[""]]);
-        check("? [a]\n: b\n", &expect![[""]]);
-        check("a: &x [*x]\n", &expect![[""]]);
-        check("a: *nobody\n", &expect![[""]]);
-        check(&"[".repeat(200_000), &expect![[""]]);
-        check(&"- ".repeat(2_000), &expect![[""]]);
+        check(
+            "a: 1\na: 2\nb: {c: 1, c: 2}\n",
+            &expect![[r#"
+            {a:1,b:{c:1}}
+            f:2:1: "a" is there twice in one map
+            f:3:11: "c" is there twice in one map"#]],
+        );
+        check("a: [1\nb: 2\n", &expect!["f:2:2: is not YAML or JSON: illegal placement of ':' indicator"]);
+        check(
+            "a: 1\n--- \nb: }\n",
+            &expect![[r#"
+            {a:1}
+            f:3:4: is not YAML or JSON: misplaced bracket"#]],
+        );
+        check("a: !secret x\n", &expect![[r#"f:1:4: "!secret" is a tag: manifests have none"#]]);
+        check("? [a]\n: b\n", &expect![[r#"f:1:3: "[...]" cannot be the name of a field"#]]);
+        check("a: &x [*x]\n", &expect!["f:1:8: is an alias of something that is not complete"]);
+        check("a: *nobody\n", &expect!["f:1:4: is not YAML or JSON: while parsing node, found unknown anchor"]);
+        check(&"[".repeat(200_000), &expect!["f:1:256: is not YAML or JSON: recursion limit exceeded"]);
+        check(&"- ".repeat(2_000), &expect!["f:1:65: is nested deeper than 32 levels"]);
     }
 
     #[test]
@@ -275,6 +295,6 @@ mod tests {
             let below = format!("*a{},", level - 1).repeat(10);
             text += &format!("a{level}: &a{level} [{below}]\n");
         }
-        check(&text, &expect![[""]]);
+        check(&text, &expect!["f:6:5: is too much: at most 2000000 values in one call, aliases expanded"]);
     }
 }

@@ -4,7 +4,15 @@
 //! conversion refuses what the model's types cannot hold (a malformed id, an unknown enum value, a missing part) and
 //! nothing else; whether a command is legal is for the state machine to say. No I/O, no clock, no panic on any bytes.
 //!
-//! The wire forms are documented where they are defined, in `proto/`; each file begins with the promise it makes.
+//! Start with `convert` for objects and commands and with [`decode_entry`] for log entries. The wire forms are documented where they are defined, in `proto/`; each file begins with the promise it makes.
+
+pub mod convert;
+mod entry;
+mod error;
+pub mod limits;
+
+pub use entry::{EntryError, FORMAT, decode_entry, encode_entry};
+pub use error::{Malformed, Problem};
 
 macro_rules! generated {
     ($(#[$doc:meta])* $package:ident, $file:literal) => {

@@ -20,14 +20,14 @@ pub struct HistoryRow {
     #[prost(uint64, tag = "7")]
     pub version: u64,
 }
-/// One log entry and what became of it.
+/// One log entry and what became of it, refused ones too. Records are chained by hashes.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AuditRow {
     #[prost(uint64, tag = "1")]
     pub index: u64,
-    /// Number among all audit records.
+    /// Counts all records of the cluster's life, from 1.
     #[prost(uint64, tag = "2")]
-    pub sequence: u64,
+    pub number: u64,
     /// Log time.
     #[prost(int64, tag = "3")]
     pub at_ms: i64,
@@ -35,22 +35,43 @@ pub struct AuditRow {
     pub principal: ::prost::alloc::string::String,
     #[prost(string, tag = "5")]
     pub request_id: ::prost::alloc::string::String,
-    /// What was asked, in a few words, such as "pause release r5".
+    /// What was asked, in a few words, such as "pause r5".
     #[prost(string, tag = "6")]
     pub action: ::prost::alloc::string::String,
-    /// SHA-256 of the encoded command, 32 bytes.
-    #[prost(bytes = "bytes", tag = "7")]
+    /// The caller's own words.
+    #[prost(string, optional, tag = "7")]
+    pub reason: ::core::option::Option<::prost::alloc::string::String>,
+    /// Of the command, 32 bytes.
+    #[prost(bytes = "bytes", tag = "8")]
     pub command_digest: ::prost::bytes::Bytes,
-    #[prost(message, optional, tag = "8")]
-    pub result: ::core::option::Option<super::super::types::v1::Result>,
-    /// The same request id had been answered before.
-    #[prost(bool, tag = "9")]
+    /// A repetition, answered from memory.
+    #[prost(bool, tag = "11")]
     pub replayed: bool,
+    /// The objects that changed.
+    #[prost(message, repeated, tag = "12")]
+    pub objects: ::prost::alloc::vec::Vec<super::super::types::v1::ObjectRef>,
+    /// Hash over the previous record's head and this record, 32 bytes.
+    #[prost(bytes = "bytes", tag = "13")]
+    pub head: ::prost::bytes::Bytes,
+    #[prost(oneof = "audit_row::Result", tags = "9, 10")]
+    pub result: ::core::option::Option<audit_row::Result>,
+}
+/// Nested message and enum types in `AuditRow`.
+pub mod audit_row {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Result {
+        /// Carried out: the config version afterwards.
+        #[prost(uint64, tag = "9")]
+        ConfigVersion(u64),
+        /// Refused with this code.
+        #[prost(string, tag = "10")]
+        Refused(::prost::alloc::string::String),
+    }
 }
 /// One record.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StateRecord {
-    #[prost(oneof = "state_record::Kind", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "state_record::Kind", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub kind: ::core::option::Option<state_record::Kind>,
 }
 /// Nested message and enum types in `StateRecord`.
@@ -69,7 +90,18 @@ pub mod state_record {
         Request(super::RequestRecord),
         #[prost(message, tag = "6")]
         Change(super::ChangeRecord),
+        #[prost(message, tag = "7")]
+        Part(super::Part),
     }
+}
+/// A piece of the encoding of one record that is too long for a snapshot file. Pieces follow one another directly.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Part {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub bytes: ::prost::bytes::Bytes,
+    /// The record is complete with this piece.
+    #[prost(bool, tag = "2")]
+    pub is_last: bool,
 }
 /// The counters of the state.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -95,6 +127,7 @@ pub struct StateMeta {
     pub log_time_ms: i64,
     #[prost(uint64, tag = "9")]
     pub auth_epoch: u64,
+    /// Audit records so far.
     #[prost(uint64, tag = "10")]
     pub audit_count: u64,
     /// Config versions below this are no longer in the change table.
@@ -103,6 +136,12 @@ pub struct StateMeta {
     /// Digest that the objects must have, 32 bytes.
     #[prost(bytes = "bytes", tag = "12")]
     pub catalog_digest: ::prost::bytes::Bytes,
+    /// Head of the chain of audit records, 32 bytes.
+    #[prost(bytes = "bytes", tag = "13")]
+    pub audit_head: ::prost::bytes::Bytes,
+    /// A signature without text counts as a good one: rollout tests only.
+    #[prost(bool, tag = "14")]
+    pub bare_signatures: bool,
 }
 /// Cluster-wide settings.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -128,6 +167,9 @@ pub struct Token {
     pub role: i32,
     #[prost(uint64, tag = "4")]
     pub version: u64,
+    /// Generation of the credentials at which it was created or replaced.
+    #[prost(uint64, tag = "5")]
+    pub auth_epoch: u64,
 }
 /// The answer to a request, kept for repetitions.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -1414,9 +1414,9 @@ pub struct Rejection {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FieldViolation {
-    /// Which document of the call, counted from 0.
-    #[prost(uint32, tag = "1")]
-    pub document: u32,
+    /// Which document of the call, counted from 0; absent if it has none.
+    #[prost(uint32, optional, tag = "1")]
+    pub document: ::core::option::Option<u32>,
     /// Path of the field within the document.
     #[prost(string, tag = "2")]
     pub field: ::prost::alloc::string::String,
@@ -1425,6 +1425,9 @@ pub struct FieldViolation {
     pub value: ::prost::alloc::string::String,
     #[prost(string, tag = "4")]
     pub rule: ::prost::alloc::string::String,
+    /// The object that the document describes.
+    #[prost(message, optional, tag = "5")]
+    pub object: ::core::option::Option<ObjectRef>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use openraft::ChangeMembers;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{ChangeMembershipError, ClientWriteError, InitializeError, RaftError};
+use openraft::{ChangeMembers, Instant as _};
 use tokio::time::Instant;
 
 use super::core::Core;
@@ -87,7 +87,7 @@ impl<Rt: Runtime, A: Application> Core<Rt, A> {
         self.require_leadership()?;
         let kind = self.roster.load().get(node).map(|entry| entry.kind).ok_or(ChangeError::NoMember { node })?;
         if kind == MemberKind::Voter {
-            self.check_majority_without(node)?;
+            self.check_majority_without(node).await?;
             let change = ChangeMembers::RemoveVoters(BTreeSet::from([node]));
             return self.in_time(deadline, self.raft.change_membership(change, false)).await;
         }
@@ -95,23 +95,37 @@ impl<Rt: Runtime, A: Application> Core<Rt, A> {
         self.in_time(deadline, self.raft.change_membership(change, false)).await
     }
 
-    /// The voters that would remain have to hold a majority of healthy ones among them.
-    fn check_majority_without(&self, node: u64) -> Result<(), ChangeError> {
-        let members = self.roster.load();
+    /// The voters that would remain have to hold a majority of healthy ones: those that answer a heartbeat sent from now
+    /// on, within one election timeout. An earlier answer proves nothing about a node that died since.
+    async fn check_majority_without(&self, node: u64) -> Result<(), ChangeError> {
+        let members = self.roster.load_full();
         let remaining: Vec<u64> = members.voters().map(|voter| voter.id).filter(|id| *id != node).collect();
-        let healthy = remaining.iter().filter(|id| **id == self.me() || self.is_answering(**id)).count();
         let needed = remaining.len() / 2 + 1;
-        if remaining.is_empty() || healthy < needed {
-            return Err(ChangeError::MajorityAtRisk { healthy, needed });
+        let (asked, patience) = (Rt::Instant::now(), Instant::now() + self.election_max);
+        // Refused only by a node that has stopped, which the change itself reports.
+        let _ = self.raft.trigger().heartbeat().await;
+        loop {
+            let has_answered = |id: &&u64| **id == self.me() || self.answered(**id).is_some_and(|at| at >= asked);
+            let healthy = remaining.iter().filter(has_answered).count();
+            if healthy >= needed && !remaining.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() >= patience {
+                return Err(ChangeError::MajorityAtRisk { healthy, needed });
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        Ok(())
+    }
+
+    /// When the newest heartbeat that the follower answered was sent.
+    fn answered(&self, node: u64) -> Option<Rt::Instant> {
+        let at = self.metrics(|metrics| metrics.heartbeat.as_ref().and_then(|heartbeat| heartbeat.get(&node).cloned().flatten()));
+        at.map(|at| *at)
     }
 
     /// Whether the follower answered within the last two election timeouts.
     fn is_answering(&self, node: u64) -> bool {
-        let acknowledged =
-            self.metrics(|metrics| metrics.heartbeat.as_ref().and_then(|heartbeat| heartbeat.get(&node).cloned().flatten()));
-        acknowledged.is_some_and(|at| openraft::Instant::elapsed(&*at) <= self.election_max * 2)
+        self.answered(node).is_some_and(|at| openraft::Instant::elapsed(&at) <= self.election_max * 2)
     }
 
     pub(crate) async fn transfer_leader(&self, to: Option<u64>, deadline: Instant) -> Result<u64, ChangeError> {

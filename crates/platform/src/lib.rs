@@ -5,6 +5,7 @@
 //! It must hold no logic of its own. Start with [`Platform`], the bundle that is handed down from `main`.
 
 pub mod clock;
+pub mod limits;
 pub mod net;
 pub mod random;
 pub mod spawn;
@@ -17,6 +18,7 @@ pub use clock::{BootTime, Clock, SystemClock};
 pub use net::{Accepted, Io, Listener, Network, PeerIdentity, TcpNetwork};
 pub use random::{OsRandom, Random, SeededRandom};
 pub use spawn::{Spawner, TokioSpawner};
+pub use tls::{ClientCertificates, ConnectTls, KeyPair, ListenTls, TlsError, TlsNetwork};
 pub use vfs::{OpenMode, StdVfs, Vfs, VfsFile};
 
 /// All seams of one process.

@@ -103,6 +103,12 @@ impl Active {
         offset
     }
 
+    /// Writes the last bytes before the tail again.
+    pub(crate) fn rewrite(&mut self, last: &[u8]) -> Result<(), Fault> {
+        let offset = u64::from(self.flushed) - last.len() as u64;
+        self.file.write_at(offset, last).map_err(|e| Fault::io("writing", &self.path, e))
+    }
+
     /// Writes the buffer to the file.
     pub(crate) fn flush(&mut self) -> Result<(), Fault> {
         if self.buffer.is_empty() {

@@ -135,6 +135,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, seed: u32, kind: Kind, durable: u32, cha
 pub(crate) struct Found<'b> {
     pub(crate) offset: usize,
     pub(crate) kind: u8,
+    pub(crate) durable: u32,
     pub(crate) body: &'b [u8],
 }
 
@@ -157,7 +158,7 @@ impl<'b> Iterator for Walk<'b> {
             return None;
         }
         let body = head.body(rest, self.seed)?;
-        let found = Found { offset: self.offset, kind: head.kind, body };
+        let found = Found { offset: self.offset, kind: head.kind, durable: head.durable, body };
         self.offset += size(head.body);
         self.chain = head.crc;
         Some(found)

@@ -148,11 +148,12 @@ pub fn open(
     let names = files.read_dir(dir)?;
     let segment_bytes = options.segment_bytes();
     let header = Header { identity: *identity, group, segment_bytes, sequence: 0 };
-    let recovered = recovery::recover(&files, dir, &names, &header, options.cache_bytes)?;
+    let mut recovered = recovery::recover(&files, dir, &names, &header, options.cache_bytes)?;
     let pool = Pool::open(files.clone(), dir, &names, segment_bytes, options.spare_segments)?;
+    let unproven = std::mem::take(&mut recovered.tail.unproven);
     let mut writer = assemble(files, dir, header, recovered, pool, options)?;
+    writer.begin_life(&unproven)?;
     writer.give_back()?;
-    writer.begin_life()?;
     while writer.idle()? {}
     let log = Log { guard: Arc::new(Guard { shared: Arc::clone(&writer.shared) }) };
     Ok((log, writer))
@@ -166,7 +167,7 @@ fn assemble(
     mut pool: Pool,
     options: &LogOptions,
 ) -> Result<LogWriter, Fault> {
-    let Recovered { view, mut segments, leftovers, tail, chain, opens } = recovered;
+    let Recovered { view, mut segments, leftovers, tail, opens } = recovered;
     pool.give_back(leftovers)?;
     let open: BTreeMap<u64, OpenSegment> = segments
         .iter()
@@ -174,8 +175,15 @@ fn assemble(
         .collect();
     let newest = segments.pop().expect("recovery fails if there is no segment");
     let newest_header = Header { sequence: newest.sequence, ..header };
-    let mut active =
-        Active::resume(newest.sequence, newest.path, newest.file, newest.segment_bytes, newest_header.seed(), tail, chain);
+    let mut active = Active::resume(
+        newest.sequence,
+        newest.path,
+        newest.file,
+        newest.segment_bytes,
+        newest_header.seed(),
+        tail.offset,
+        tail.chain,
+    );
     active.max_index = newest.max_index;
     let state = view.state();
     let written = Written {
@@ -208,9 +216,13 @@ fn assemble(
 }
 
 impl LogWriter {
-    /// Makes what was read back durable (a killed process may have left it in the page cache alone), and says in the log
-    /// that another life begins, so that nothing beyond the cut tail can ever be taken for its continuation.
-    fn begin_life(&mut self) -> Result<(), Fault> {
+    /// Makes what was read back durable, and says in the log that another life begins, so that nothing beyond the cut
+    /// tail can ever be taken for its continuation.
+    ///
+    /// What was read may be in the page cache alone: the last process was killed before its sync, or its sync failed. In
+    /// the latter case the system takes the pages for clean and another sync does nothing, so they are written again.
+    fn begin_life(&mut self, unproven: &[u8]) -> Result<(), Fault> {
+        self.active.rewrite(unproven)?;
         self.active.sync()?;
         self.opens += 1;
         self.put(Kind::Opened, &[&self.opens.to_le_bytes()])?;

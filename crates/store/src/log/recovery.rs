@@ -39,12 +39,21 @@ pub(crate) struct Recovered {
     pub(crate) segments: Vec<Segment>,
     /// Segments that a purge had not finished giving back, oldest first.
     pub(crate) leftovers: Vec<Spare>,
-    /// Where the next record goes.
-    pub(crate) tail: u32,
-    /// Its chain value.
-    pub(crate) chain: u32,
+    /// Where the newest segment goes on.
+    pub(crate) tail: Tail,
     /// How often the log was opened before.
     pub(crate) opens: u64,
+}
+
+/// The end of the newest segment.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    /// Where the next record goes.
+    pub(crate) offset: u32,
+    /// Its chain value.
+    pub(crate) chain: u32,
+    /// The bytes before `offset` that no record proves to have been synced.
+    pub(crate) unproven: Vec<u8>,
 }
 
 struct Loaded {
@@ -90,7 +99,7 @@ pub(crate) fn recover(
         segments.push(replay.finish_segment(loaded));
         loaded = next;
     }
-    let (tail, chain) = replay.newest(&loaded)?;
+    let tail = replay.newest(&loaded)?;
     if let Some((first, last)) = replay.absent {
         let damage = match before_hole.last() {
             Some(below) => Damage::MissingSegment { segment: below + 1 },
@@ -104,7 +113,7 @@ pub(crate) fn recover(
         Ok(Spare { file: files.open(&path, OpenMode::Write)?, path })
     });
     let leftovers = leftovers.collect::<Result<_, Fault>>()?;
-    Ok(Recovered { view: replay.view, segments, leftovers, tail, chain, opens: replay.opens })
+    Ok(Recovered { view: replay.view, segments, leftovers, tail, opens: replay.opens })
 }
 
 fn load(files: &Files, dir: &Path, sequence: u64, expected: &Header) -> Result<Loaded, Fault> {
@@ -165,15 +174,17 @@ impl Replay {
         Ok(())
     }
 
-    /// Replays the newest segment up to its end or its torn tail; returns where the next record goes, and its chain.
-    fn newest(&mut self, loaded: &Loaded) -> Result<(u32, u32), Fault> {
+    /// Replays the newest segment up to its end or its torn tail; returns where it goes on.
+    fn newest(&mut self, loaded: &Loaded) -> Result<Tail, Fault> {
         let mut walk = walk(&loaded.bytes, &loaded.header, loaded.chain);
         let mut record = 0;
         let mut is_sealed = false;
+        let mut proven = segment::RECORDS_START;
         for found in walk.by_ref() {
             self.apply(loaded, &found, record)?;
             record += 1;
             is_sealed = found.kind == Kind::Seal as u8;
+            proven = proven.max(found.durable);
         }
         if is_sealed {
             let segment = loaded.header.sequence + 1;
@@ -182,7 +193,8 @@ impl Replay {
         if frame::was_durable(&loaded.bytes, walk.seed, walk.offset) {
             return Err(Fault::damaged(&loaded.path, walk.offset as u64, Damage::Record { record }));
         }
-        Ok((offset_u32(walk.offset), walk.chain))
+        let unproven = loaded.bytes[proven as usize..walk.offset].to_vec();
+        Ok(Tail { offset: offset_u32(walk.offset), chain: walk.chain, unproven })
     }
 
     fn finish_segment(&mut self, loaded: Loaded) -> Segment {

@@ -37,8 +37,9 @@ struct Content {
     durable_len: usize,
     /// Durable content of each sector that was changed since the last sync.
     undo: BTreeMap<usize, [u8; SECTOR]>,
-    /// A sync failed: what it covered stays lost, whatever later syncs say.
-    sync_failed: bool,
+    /// The same for sectors that a failed sync covered: they look clean and are not on the disk, whatever later syncs
+    /// say, until they are written again.
+    lost: BTreeMap<usize, [u8; SECTOR]>,
 }
 
 #[derive(Clone, Debug)]
@@ -141,7 +142,7 @@ impl Disk {
         bytes.resize(bytes.len().max(content.durable_len), 0);
         let mut page = None;
         let mut fate = (false, 0);
-        for (sector, old) in &content.undo {
+        for (sector, old) in content.undo.iter().chain(&content.lost) {
             if page != Some(sector / SECTORS_PER_PAGE) {
                 page = Some(sector / SECTORS_PER_PAGE);
                 // Kept or lost whole, or torn: then each sector for itself.
@@ -158,7 +159,7 @@ impl Disk {
         }
         let len = if rng.random_bool(share) { content.bytes.len() } else { content.durable_len };
         bytes.truncate(len);
-        Content { durable_len: len, bytes, undo: BTreeMap::new(), sync_failed: false }
+        Content { durable_len: len, bytes, undo: BTreeMap::new(), lost: BTreeMap::new() }
     }
 
     /// Runs an operation that changes nothing.
@@ -340,13 +341,11 @@ impl Disk {
         let fails = self.sync_fails_at == Some(self.syncs);
         let content = self.content(node)?;
         if fails {
-            content.sync_failed = true;
+            content.lost.append(&mut content.undo);
             return Err(io::Error::other("injected input/output error"));
         }
-        if !content.sync_failed {
-            content.undo.clear();
-            content.durable_len = content.bytes.len();
-        }
+        content.undo.clear();
+        content.durable_len = content.bytes.len();
         Ok(())
     }
 
@@ -440,6 +439,9 @@ impl Content {
         for sector in from / SECTOR..to.div_ceil(SECTOR) {
             let start = sector * SECTOR;
             let bytes = &self.bytes;
+            if let Some(old) = self.lost.remove(&sector) {
+                self.undo.insert(sector, old);
+            }
             self.undo.entry(sector).or_insert_with(|| {
                 let mut old = [0; SECTOR];
                 let end = bytes.len().min(start + SECTOR);

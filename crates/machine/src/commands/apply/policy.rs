@@ -1,0 +1,75 @@
+//! Editing the policy of a release that is on its way: what has been reached stays as it was.
+
+use tidegate_model::{ObjectRef, Policy, Release, RolloutState, StageState, Trigger};
+
+use super::Item;
+use crate::edit::{Counts, Edit};
+use crate::lifecycle::{Action, Step, step};
+use crate::rejection::Cause;
+use crate::stages;
+
+/// Judges the edit, and moves the opening of a stage whose trigger has not fired. Salt, stage and ramp origin stay.
+pub(super) fn take_effect(edit: &mut Edit, wanted: &Policy, item: &Item<'_>) -> Result<(), Cause> {
+    let Some(release) = edit.release(&wanted.release) else { return Ok(()) };
+    let release = &release.body;
+    if item.is_unchanged(edit) || release.rollout.state == RolloutState::Draft {
+        return Ok(());
+    }
+    let before = match &item.before {
+        Some(tidegate_model::Object::Policy(policy)) => policy.body.clone(),
+        // A policy's name names nothing else; without one the implicit one applied.
+        _ => Policy::implicit(release.id.clone()),
+    };
+    let state = release.rollout.state;
+    let is_legal = step(state, Action::EditPolicy) != Step::No;
+    if is_legal {
+        check_reached(release, &before, wanted)?;
+    }
+    let has_fired = trigger_has_fired(edit, release);
+    if is_legal && has_fired && before.trigger != wanted.trigger {
+        return Err(immutable(wanted, "trigger".to_owned(), "has fired and may not change"));
+    }
+    if !is_legal {
+        return Err(Cause::IllegalTransition { release: release.id.clone(), action: Action::EditPolicy, state });
+    }
+    if before.trigger != wanted.trigger {
+        let opens_at = match wanted.trigger {
+            Trigger::At(at) => edit.now.max(at),
+            Trigger::Now | Trigger::After(_) => edit.now,
+        };
+        let mut moved = release.clone();
+        moved.rollout.stage_opened_at = Some(opens_at);
+        edit.put(moved, Counts::No);
+    }
+    Ok(())
+}
+
+/// Reached stages may not be dropped, reordered or changed, other than the current one's exposure and gate.
+fn check_reached(release: &Release, before: &Policy, wanted: &Policy) -> Result<(), Cause> {
+    let current = stages::current_index(release);
+    for (i, old) in before.stages.iter().enumerate().take(current.saturating_add(1)) {
+        let field = format!("stages[{i}]");
+        let new = match wanted.stages.get(i) {
+            Some(new) if new.name == old.name => new,
+            Some(_) | None => return Err(immutable(wanted, field, "has been reached and may not be dropped or moved")),
+        };
+        let is_current = i == current && release.rollout.stage_state != StageState::Passed;
+        let is_same = new.selector == old.selector
+            && new.domains == old.domains
+            && (is_current || (new.exposure == old.exposure && new.gate == old.gate));
+        if !is_same {
+            return Err(immutable(wanted, field, "has been reached and may not change"));
+        }
+    }
+    Ok(())
+}
+
+/// A trigger whose time falls into a pause fires at resume.
+fn trigger_has_fired(edit: &Edit, release: &Release) -> bool {
+    let until = release.rollout.paused_at.unwrap_or(edit.now);
+    release.rollout.stage_index > 0 || release.rollout.stage_opened_at.is_some_and(|at| at <= until)
+}
+
+fn immutable(policy: &Policy, field: String, rule: &'static str) -> Cause {
+    Cause::Immutable { object: ObjectRef::Policy(policy.release.clone()), field, rule }
+}

@@ -1,0 +1,148 @@
+//! References between objects and versions under their product's scheme, judged on the result of the apply.
+
+use tidegate_model::{
+    BundleId, CohortId, HoldScope, HoldSpec, Invalid, OverrideSpec, Policy, ProductId, ReleaseId, ReleaseSpec, Spec, Trigger,
+};
+
+use crate::edit::Edit;
+
+/// Every reference of the document that leads nowhere or to the wrong product, and every unreadable version.
+pub(super) fn check(edit: &Edit, spec: &Spec) -> Vec<Invalid> {
+    let mut found = Found { edit, broken: Vec::new() };
+    match spec {
+        Spec::Product(spec) => {
+            if let Some(cohort) = &spec.default_cohort {
+                found.cohort("default_cohort", &spec.id, cohort);
+            }
+        }
+        Spec::Cohort(spec) => {
+            found.product(&spec.product);
+            if let Some(release) = &spec.entry_release {
+                found.entry_release(&spec.product, &spec.id, release);
+            }
+            if let Some(followed) = &spec.follows {
+                found.cohort("follows", &spec.product, followed);
+            }
+        }
+        Spec::Bundle(spec) => found.product(&spec.product),
+        Spec::Release(spec) => found.release(spec),
+        Spec::Policy(spec) => found.policy(spec),
+        Spec::Device(spec) => {
+            found.product(&spec.product);
+            if let Some(cohort) = &spec.cohort {
+                found.cohort("cohort", &spec.product, cohort);
+            }
+        }
+        Spec::Hold(spec) => found.hold(spec),
+        Spec::Override(spec) => found.override_of(spec),
+        Spec::Exclusion(_) => {}
+        Spec::Attestation(spec) => {
+            found.rule(edit.bundle(&spec.bundle).is_some(), "bundle", spec.bundle.as_str(), "must be an existing bundle");
+        }
+    }
+    let product = match spec {
+        Spec::Bundle(spec) => Some(&spec.product),
+        Spec::Release(spec) => Some(&spec.product),
+        Spec::Product(_)
+        | Spec::Cohort(_)
+        | Spec::Policy(_)
+        | Spec::Device(_)
+        | Spec::Hold(_)
+        | Spec::Override(_)
+        | Spec::Exclusion(_)
+        | Spec::Attestation(_) => None,
+    };
+    let mut broken = found.broken;
+    if let Some(product) = product.and_then(|product| edit.product(product)) {
+        broken.extend(spec.validate_versions(product.body.version_scheme));
+    }
+    broken
+}
+
+struct Found<'a> {
+    edit: &'a Edit,
+    broken: Vec<Invalid>,
+}
+
+impl Found<'_> {
+    fn rule(&mut self, holds: bool, field: &str, value: &str, rule: &str) {
+        if !holds {
+            self.broken.push(Invalid::new(field, value, rule));
+        }
+    }
+
+    fn product(&mut self, id: &ProductId) {
+        self.rule(self.edit.product(id).is_some(), "product", id.as_str(), "must be an existing product");
+    }
+
+    fn cohort(&mut self, field: &str, product: &ProductId, id: &CohortId) {
+        if self.edit.cohort(product, id).is_none() {
+            self.broken.push(Invalid::new(field, id.as_str(), format!("must be a cohort of product {product}")));
+        }
+    }
+
+    fn bundle(&mut self, product: &ProductId, id: &BundleId) {
+        let is_of_product = self.edit.bundle(id).is_some_and(|bundle| bundle.body.product == *product);
+        if !is_of_product {
+            self.broken.push(Invalid::new("bundle", id.as_str(), format!("must be a bundle of product {product}")));
+        }
+    }
+
+    fn entry_release(&mut self, product: &ProductId, cohort: &CohortId, id: &ReleaseId) {
+        let release = self.edit.release(id);
+        let is_here = release.is_some_and(|release| release.body.product == *product && release.body.cohort == *cohort);
+        self.rule(is_here, "entry_release", id.as_str(), "must be a release of this cohort");
+    }
+
+    fn release(&mut self, spec: &ReleaseSpec) {
+        self.product(&spec.product);
+        self.cohort("cohort", &spec.product, &spec.cohort);
+        self.bundle(&spec.product, &spec.bundle);
+        // Places are heard until the release is linked.
+        if self.edit.release(&spec.id).is_some_and(|release| release.body.linked) {
+            return;
+        }
+        let neighbours = spec.previous.iter().map(|id| ("previous", id)).chain(spec.next.iter().map(|id| ("next", id)));
+        for (field, id) in neighbours {
+            self.rule(self.edit.release(id).is_some(), field, id.as_str(), "must be an existing release");
+        }
+    }
+
+    fn policy(&mut self, spec: &Policy) {
+        let Some(release) = self.edit.release(&spec.release) else {
+            return self.rule(false, "release", spec.release.as_str(), "must be an existing release");
+        };
+        match &spec.trigger {
+            Trigger::Now => {}
+            Trigger::At(_) => {
+                let spot = crate::graph::resolve(self.edit, &release.body);
+                let is_insertion = !release.body.linked && spot.is_ok_and(|spot| spot.next.is_some());
+                let rule = "must be now: the release stands before another one and is available at once";
+                self.rule(!is_insertion, "trigger", "at", rule);
+            }
+            Trigger::After(other) => {
+                self.rule(self.edit.release(other).is_some(), "trigger.after", other.as_str(), "must be an existing release");
+            }
+        }
+    }
+
+    fn hold(&mut self, spec: &HoldSpec) {
+        self.product(&spec.product);
+        match &spec.scope {
+            HoldScope::Cohort(cohort) => self.cohort("scope.cohort", &spec.product, cohort),
+            HoldScope::Device(_) | HoldScope::Selector(_) | HoldScope::Product => {}
+        }
+        if let Some(bundle) = &spec.bundle {
+            self.bundle(&spec.product, bundle);
+        }
+        if let Some(id) = &spec.release {
+            let is_of_product = self.edit.release(id).is_some_and(|release| release.body.product == spec.product);
+            self.rule(is_of_product, "release", id.as_str(), "must be a release of the hold's product");
+        }
+    }
+
+    fn override_of(&mut self, spec: &OverrideSpec) {
+        self.product(&spec.product);
+        self.bundle(&spec.product, &spec.bundle);
+    }
+}

@@ -1,0 +1,98 @@
+//! Answers that were given, so that a retry has one effect and hears the same answer.
+
+use std::sync::Arc;
+
+use imbl::OrdMap;
+use tidegate_model::{Command, Digest, Principal, RequestId, Timestamp, Verb};
+
+use crate::limits;
+use crate::outcome::Outcome;
+use crate::rejection::Rejection;
+
+/// Who asked under which id.
+pub type RequestKey = (Principal, RequestId);
+
+/// An answer that was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestRecord {
+    /// Digest of the command; another one under the same id is `REQUEST_ID_REUSED`.
+    pub digest: Digest,
+    /// Log index of the entry that was answered.
+    pub index: u64,
+    /// Log time of that entry.
+    pub at: Timestamp,
+    /// The answer.
+    pub result: Result<Outcome, Rejection>,
+}
+
+/// The answers of at least the last [`limits::REQUEST_AGE`] of log time, in a bounded table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestTable {
+    records: OrdMap<RequestKey, Arc<RequestRecord>>,
+    // Invariant: exactly the indexes of `records`. Log time never goes back, so index order is age order.
+    by_index: OrdMap<u64, RequestKey>,
+}
+
+impl RequestTable {
+    /// Number of remembered answers.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// True if nothing is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The answer that was given, if it is remembered.
+    #[must_use]
+    pub fn get(&self, principal: &Principal, request_id: &RequestId) -> Option<&RequestRecord> {
+        self.records.get(&(principal.clone(), request_id.clone())).map(AsRef::as_ref)
+    }
+
+    /// All remembered answers, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = (&RequestKey, &RequestRecord)> {
+        self.by_index.values().filter_map(|key| self.records.get(key).map(|record| (key, record.as_ref())))
+    }
+
+    /// True if one more answer can be remembered; those that only stop things may use the reserve.
+    pub(crate) fn has_room(&self, command: &Command) -> bool {
+        let max = limits::REQUESTS_MAX + if only_stops(command) { limits::REQUESTS_RESERVE } else { 0 };
+        self.records.len() < max
+    }
+
+    /// Remembers an answer. Returns false, and remembers nothing, if the key or index is taken.
+    pub(crate) fn remember(&mut self, key: RequestKey, record: RequestRecord) -> bool {
+        if self.records.contains_key(&key) || self.by_index.contains_key(&record.index) {
+            return false;
+        }
+        self.by_index.insert(record.index, key.clone());
+        self.records.insert(key, Arc::new(record));
+        true
+    }
+
+    /// Forgets answers that are old enough, oldest first, a few at a time.
+    pub(crate) fn forget_old(&mut self, now: Timestamp) {
+        for _ in 0..limits::REQUESTS_FORGOTTEN_PER_ENTRY {
+            let Some((index, key)) = self.by_index.get_min().cloned() else { return };
+            let is_old = self.records.get(&key).is_none_or(|record| record.at.plus(limits::REQUEST_AGE) < now);
+            if !is_old {
+                return;
+            }
+            self.by_index.remove(&index);
+            self.records.remove(&key);
+        }
+    }
+}
+
+/// True if the command can only take something out of circulation.
+fn only_stops(command: &Command) -> bool {
+    match command {
+        Command::Transition(transition) => {
+            matches!(transition.verb, Verb::Pause | Verb::Withdraw { .. } | Verb::Disable | Verb::Discard)
+        }
+        Command::Apply(_) | Command::Delete(_) | Command::Batch(_) | Command::Settings(_) | Command::Token(_) => false,
+    }
+}

@@ -24,8 +24,11 @@ impl Errors {
         self.list.len() + self.left_out
     }
 
-    /// The value, if there was no error.
+    /// The value, if there was no error; else all errors, those of one source in the order of its lines.
     pub fn into_result<T>(mut self, value: T) -> Result<T, Vec<ManifestError>> {
+        for of_one_source in self.list.chunk_by_mut(|a, b| a.source_name == b.source_name) {
+            of_one_source.sort_by_key(|error| (error.line, error.column));
+        }
         if self.left_out > 0
             && let Some(last) = self.list.last().cloned()
         {

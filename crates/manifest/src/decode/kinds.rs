@@ -18,6 +18,8 @@ pub fn document(context: &mut Context<'_>, node: &Node) -> Option<Document> {
     context.document = name(kind, node);
     let mut fields = Fields::open(context, node, "")?;
     fields.optional("kind", |_, _, _| Some(()));
+    // What the cluster adds when it prints an object; nobody can wish for it.
+    fields.optional("status", |_, _, _| Some(()));
     let expected_version = fields.optional("expected_version", values::number);
     let spec = spec(kind, &mut fields);
     fields.finish();

@@ -60,9 +60,9 @@ required: yes
             f.yaml:6:7: kind: "relase" is no kind; did you mean release?
             f.yaml:9:1: release r1: cohort: must be given
             f.yaml:13:10: release r1: version: "15.04" is a number but must be text: write "15.04" in quotes
-            f.yaml:16:11: release r1: required: "yes" must be true or false
             f.yaml:14:10: release r1: urgency: "urgent" must be normal or critical
             f.yaml:15:33: release r1: install_mode.ask.auto_from: "2" is a number but must be text: write "2" in quotes
+            f.yaml:16:11: release r1: required: "yes" must be true or false
             f.yaml:20:17: policy r1: trigger.at: "tomorrow" must be an instant such as 2026-01-01T00:00:00Z
             f.yaml:22:52: policy r1: stages[0].exposure.count: "5" must not be combined with percent
             f.yaml:22:69: policy r1: stages[0].gate.bake: "2 hours" must be a duration such as 90s, 15m or 2d12h, at most 100 years
@@ -94,8 +94,8 @@ stages:
 ",
         &expect![[r#"
             f.yaml:9:13: policy r1: stages[0].exposure.ramp.steps[1]: "40" must not go below 50 %
-            f.yaml:11:11: policy r1: stages[1].gate.min_sample: "0" must be at least 1, or bake more than 0s: a gate with a limit would pass at its own opening
             f.yaml:10:11: policy r1: stages[1].name: "pilot" must not occur twice
+            f.yaml:11:11: policy r1: stages[1].gate.min_sample: "0" must be at least 1, or bake more than 0s: a gate with a limit would pass at its own opening
             f.yaml:13:68: release r: dead_end: "true" must not be combined with required
             f.yaml:15:74: bundle b: artifacts[0].sha256: "xyz" must be 64 lower-case hexadecimal digits"#]],
     );
@@ -115,15 +115,18 @@ window: {cron: \"0 2 * * *\", duration: 3}
 critical_pierces: \"true\"
 reason: true
 ";
-    check_errors(text, &expect![[r#"
-        f.yaml:3:5: hold -h: id: "-h" must be 1 to 128 of A-Z a-z 0-9 . _ @ : + ~ - and start with a letter or digit
-        f.yaml:4:10: hold -h: product: "1.0" is a number but must be text: write "1.0" in quotes
-        f.yaml:6:7: hold -h: hold: "opt-out" must be repair or quarantine or freeze or safeguard or opt_out or consent or backoff or window; did you mean opt_out?
-        f.yaml:7:7: hold -h: from: "2026-01-01" must be an instant such as 2026-01-01T00:00:00Z
-        f.yaml:8:8: hold -h: until: "5" must be an instant such as 2026-01-01T00:00:00Z
-        f.yaml:9:39: hold -h: window.duration: "3" must be a duration such as 90s, 15m or 2d12h, at most 100 years
-        f.yaml:10:19: hold -h: critical_pierces: "true" must be true or false
-        f.yaml:11:9: hold -h: reason: "true" is a boolean but must be text: write "true" in quotes"#]]);
+    check_errors(
+        text,
+        &expect![[r#"
+            f.yaml:3:5: hold -h: id: "-h" must be 1 to 128 of A-Z a-z 0-9 . _ @ : + ~ - and start with a letter or digit
+            f.yaml:4:10: hold -h: product: "1.0" is a number but must be text: write "1.0" in quotes
+            f.yaml:6:7: hold -h: hold: "opt-out" must be one of repair, quarantine, freeze, safeguard, opt_out, consent, backoff, window; did you mean opt_out?
+            f.yaml:7:7: hold -h: from: "2026-01-01" must be an instant such as 2026-01-01T00:00:00Z
+            f.yaml:8:8: hold -h: until: "5" must be an instant such as 2026-01-01T00:00:00Z
+            f.yaml:9:39: hold -h: window.duration: "3" must be a duration such as 90s, 15m or 2d12h, at most 100 years
+            f.yaml:10:19: hold -h: critical_pierces: "true" must be true or false
+            f.yaml:11:9: hold -h: reason: "true" is a boolean but must be text: write "true" in quotes"#]],
+    );
     let text = "
 kind: device
 id: d
@@ -133,12 +136,15 @@ tags: [a, a, on]
 state: gone
 expected_version: -1
 ";
-    check_errors(text, &expect![[r#"
-        f.yaml:8:19: device d: expected_version: "-1" must be a whole number from 0 to 18446744073709551615
-        f.yaml:5:19: device d: attributes.sdk: "34" is a number but must be text: write "34" in quotes
-        f.yaml:5:26: device d: attributes.a: "[...]" must be text
-        f.yaml:6:11: device d: tags[1]: "a" is there twice
-        f.yaml:7:8: device d: state: "gone" must be active or decommissioned"#]]);
+    check_errors(
+        text,
+        &expect![[r#"
+            f.yaml:5:19: device d: attributes.sdk: "34" is a number but must be text: write "34" in quotes
+            f.yaml:5:26: device d: attributes.a: "[...]" must be text
+            f.yaml:6:11: device d: tags[1]: "a" is there twice
+            f.yaml:7:8: device d: state: "gone" must be active or decommissioned
+            f.yaml:8:19: device d: expected_version: "-1" must be a whole number from 0 to 18446744073709551615"#]],
+    );
     let text = "
 kind: override
 id: o
@@ -148,13 +154,27 @@ devices: d1
 selector: {tags: {any_off: [x]}}
 ";
     check_errors(text, &expect![[r#"f.yaml:7:11: override o: selector: "{...}" must not be combined with devices"#]]);
-    check_errors("{kind: exclusion, id: e, key: region, groups: [[a, b], [c]], scope: all}", &expect![[r#"f.yaml:1:69: exclusion e: scope: "all" must be product or global"#]]);
-    check_errors("{kind: cohort, id: c, product: p, fixed_salt: 12}", &expect![[r#"f.yaml:1:47: cohort c: fixed_salt: "12" must be 32 hexadecimal digits"#]]);
-    check_errors("{kind: attestation, bundle: b, Type: qa}", &expect![[r#"
+    check_errors(
+        "{kind: exclusion, id: e, key: region, groups: [[a, b], [c]], scope: all}",
+        &expect![[r#"f.yaml:1:69: exclusion e: scope: "all" must be product or global"#]],
+    );
+    check_errors(
+        "{kind: cohort, id: c, product: p, fixed_salt: 12}",
+        &expect![[r#"f.yaml:1:47: cohort c: fixed_salt: "12" must be 32 hexadecimal digits"#]],
+    );
+    check_errors(
+        "{kind: attestation, bundle: b, Type: qa}",
+        &expect![[r#"
         f.yaml:1:1: attestation b: type: must be given
-        f.yaml:1:32: attestation b: Type: "Type" is no field; did you mean type?"#]]);
+        f.yaml:1:32: attestation b: Type: "Type" is no field; did you mean type?"#]],
+    );
     check_errors("just text", &expect![[r#"f.yaml:1:1: "just text" must be a map with a kind"#]]);
-    check_errors("kind: {a: b}", &expect![[r#"f.yaml:1:7: kind: "{...}" is no kind; there are product, cohort, bundle, release, policy, device, hold, override, exclusion, attestation"#]]);
+    check_errors(
+        "kind: {a: b}",
+        &expect![[
+            r#"f.yaml:1:7: kind: "{...}" is no kind; there are product, cohort, bundle, release, policy, device, hold, override, exclusion, attestation"#
+        ]],
+    );
     check_errors("kind: product\nid: os\nid: os2\n", &expect![[r#"f.yaml:3:1: "id" is there twice in one map"#]]);
 }
 
@@ -163,7 +183,8 @@ fn errors_are_bounded() {
     let text = "- {kind: product}\n".repeat(1_000);
     let errors = read(&text).unwrap_err();
     assert_eq!(errors.len(), limits::ERRORS_MAX + 1);
-    expect!["f.yaml:200:3: product: is followed by 800 more errors, which are not listed"].assert_eq(&errors.last().expect("there are errors").to_string());
+    expect!["f.yaml:200:3: product: is followed by 800 more errors, which are not listed"]
+        .assert_eq(&errors.last().expect("there are errors").to_string());
 }
 
 #[test]
@@ -232,7 +253,8 @@ fn expected_version_and_defaults() {
                 flatten_reasons: false,
             },
         )
-    "#]].assert_debug_eq(&documents[0].value.spec);
+    "#]]
+    .assert_debug_eq(&documents[0].value.spec);
 }
 
 proptest! {

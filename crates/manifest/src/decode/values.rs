@@ -148,7 +148,11 @@ pub fn word<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(&mut Contex
         if let Some((_, value)) = words.iter().find(|(name, _)| *name == written) {
             return Some(*value);
         }
-        let mut rule = format!("must be {}", names.join(" or "));
+        let mut rule = match names.as_slice() {
+            [one] => format!("must be {one}"),
+            [one, other] => format!("must be {one} or {other}"),
+            many => format!("must be one of {}", many.join(", ")),
+        };
         if let Some(nearest) = suggestion(written, &names) {
             rule.push_str(&format!("; did you mean {nearest}?"));
         }

@@ -32,6 +32,20 @@ impl Value {
         Self::Number(number.into().to_string())
     }
 
+    /// One YAML document, ending with a line feed.
+    #[must_use]
+    pub fn to_yaml(&self) -> String {
+        super::yaml::to_yaml(self)
+    }
+
+    /// JSON over several lines, indented by two.
+    #[must_use]
+    pub fn to_json_pretty(&self) -> String {
+        let mut out = String::new();
+        self.write_pretty(&mut out, 0);
+        out
+    }
+
     /// One line of JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
@@ -59,6 +73,36 @@ impl Value {
                 }
                 out.push('}');
             }
+        }
+    }
+
+    fn write_pretty(&self, out: &mut String, indent: usize) {
+        let line = |out: &mut String, indent: usize| {
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', indent));
+        };
+        match self {
+            Self::List(items) if !items.is_empty() => {
+                for (i, item) in items.iter().enumerate() {
+                    out.push(if i == 0 { '[' } else { ',' });
+                    line(out, indent + 2);
+                    item.write_pretty(out, indent + 2);
+                }
+                line(out, indent);
+                out.push(']');
+            }
+            Self::Map(fields) if !fields.is_empty() => {
+                for (i, (name, value)) in fields.iter().enumerate() {
+                    out.push(if i == 0 { '{' } else { ',' });
+                    line(out, indent + 2);
+                    json::text(out, name);
+                    out.push_str(": ");
+                    value.write_pretty(out, indent + 2);
+                }
+                line(out, indent);
+                out.push('}');
+            }
+            _ => self.write_json(out),
         }
     }
 }

@@ -11,13 +11,20 @@
 //! slow and obvious.
 
 mod compile;
+mod compiled;
 mod decide;
 mod decision;
+mod facts;
 pub mod limits;
+mod piercing;
 mod reason;
 mod request;
+mod scope;
 mod snapshot;
+mod table;
 mod trace;
+mod version;
+mod window;
 
 pub use compile::compile;
 pub use decide::{decide, decide_traced};

@@ -15,8 +15,8 @@ pub const TAGS_MAX: usize = tidegate_model::limits::TAGS_MAX;
 pub const ATTRIBUTE_BYTES_MAX: usize = tidegate_model::limits::ATTRIBUTE_BYTES_MAX;
 /// Greatest group that a request may name; a greater one is `INVALID_REQUEST`.
 pub const GROUP_MAX: u8 = 6;
-/// Most candidates of one path that are tested against the device; of a longer path the highest ones are tested, and
-/// the lower ones are never offered by back-off.
+/// Most candidates below the end of one path that are tested against the device, not counting those that nobody could
+/// be offered; of a longer path the highest ones are tested, and lower ones are never offered by back-off.
 pub const CANDIDATES_TESTED_MAX: usize = 1_024;
 /// Most selectors of one product (holds and overrides together) that no index serves. Every decision of the product
 /// tries each of them: beyond this, decisions stay right and grow slower; [`crate::Snapshot::unindexed_selectors`]

@@ -2,7 +2,13 @@
 
 use std::sync::Arc;
 
-use tidegate_model::{Catalog, Digest, Product};
+use imbl::OrdMap;
+use tidegate_model::{Catalog, Digest, Product, ProductId};
+
+use crate::compiled::ProductView;
+
+/// Compiled products, by id.
+pub(crate) type Products = OrdMap<ProductId, Arc<ProductView>>;
 
 /// Which state a snapshot shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -25,17 +31,29 @@ struct Inner {
     stamp: Stamp,
     digest: Digest,
     catalog: Catalog,
+    // A function of the catalog; only the compiler writes it.
+    products: Products,
 }
 
 impl Snapshot {
     /// The snapshot of an empty catalog, before the first log entry.
     #[must_use]
     pub fn empty() -> Self {
-        Self::new(Catalog::default(), Stamp::default())
+        Self::new(Catalog::default(), Products::default(), Stamp::default())
     }
 
-    pub(crate) fn new(catalog: Catalog, stamp: Stamp) -> Self {
-        Self { inner: Arc::new(Inner { stamp, digest: catalog.digest(), catalog }) }
+    pub(crate) fn new(catalog: Catalog, products: Products, stamp: Stamp) -> Self {
+        Self { inner: Arc::new(Inner { stamp, digest: catalog.digest(), catalog, products }) }
+    }
+
+    pub(crate) fn products(&self) -> &Products {
+        &self.inner.products
+    }
+
+    /// The compiled form of a product that is known to devices, with the product itself.
+    pub(crate) fn view(&self, id: &str) -> Option<(&ProductView, &Product)> {
+        let view = self.inner.products.get(id)?;
+        view.stored.as_ref().map(|stored| (&**view, &stored.body))
     }
 
     /// Which state this is.
@@ -59,13 +77,13 @@ impl Snapshot {
     /// A product, by id: poll interval, staleness bound, whether answers are flattened. Allocates nothing.
     #[must_use]
     pub fn product(&self, id: &str) -> Option<&Product> {
-        self.inner.catalog.products().get(id).map(|stored| &stored.body)
+        self.view(id).map(|(_, product)| product)
     }
 
-    /// Selectors of holds and overrides of this product that no index serves; see
+    /// Selectors of unlimited holds and of overrides of this product that no index serves; see
     /// [`crate::limits::SELECTORS_UNINDEXED_MAX`].
     #[must_use]
-    pub fn unindexed_selectors(&self, _product: &str) -> usize {
-        0
+    pub fn unindexed_selectors(&self, product: &str) -> usize {
+        self.inner.products.get(product).map_or(0, |view| view.holds.unlimited.unindexed() + view.overrides.unindexed())
     }
 }

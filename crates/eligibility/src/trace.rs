@@ -54,10 +54,8 @@ pub enum Entry<'s> {
     Hold {
         /// The hold.
         hold: &'s HoldId,
-        /// Its code.
+        /// Its code; whether a target pierces it shows in the candidate's entry.
         reason: Reason,
-        /// Whether the target pierces it.
-        is_pierced: bool,
     },
     /// This override is the one that counts (step 5).
     Override {
@@ -109,6 +107,23 @@ pub enum Entry<'s> {
     },
 }
 
+/// The way to a sink, if somebody listens.
+pub(crate) struct Trail<'t, 's>(pub(crate) Option<&'t mut dyn TraceSink<'s>>);
+
+impl<'s> Trail<'_, 's> {
+    /// True if somebody listens: only then is work done for the trace alone.
+    pub(crate) fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// One step.
+    pub(crate) fn record(&mut self, entry: Entry<'s>) {
+        if let Some(sink) = &mut self.0 {
+            sink.record(entry);
+        }
+    }
+}
+
 impl Entry<'_> {
     /// The code that this step names, if any.
     #[must_use]
@@ -138,8 +153,7 @@ impl fmt::Display for Entry<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cohort { cohort } => write!(f, "cohort {cohort}"),
-            Self::Hold { hold, reason, is_pierced: false } => write!(f, "hold {hold}: {reason}"),
-            Self::Hold { hold, reason, is_pierced: true } => write!(f, "hold {hold}: {reason} is set aside for this target"),
+            Self::Hold { hold, reason } => write!(f, "hold {hold}: {reason}"),
             Self::Override { id, bundle, failure: None } => write!(f, "override {id}: bundle {bundle}"),
             Self::Override { id, bundle, failure: Some(code) } => write!(f, "override {id}: bundle {bundle} fails {code}"),
             Self::Ignored { field } => write!(f, "reported {} is malformed or unknown here: ignored", field.as_str()),

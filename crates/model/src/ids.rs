@@ -23,13 +23,19 @@ macro_rules! id {
         pub struct $name(Arc<str>);
 
         impl $name {
+            /// True if [`Self::new`] would take `text`; allocates nothing.
+            #[must_use]
+            pub fn is_valid(text: &str) -> bool {
+                let check: fn(&str) -> bool = $check;
+                check(text)
+            }
+
             /// Checks and wraps `text`.
             ///
             /// # Errors
             /// [`Invalid`] naming the rule, if the text breaks it.
             pub fn new(text: &str) -> Result<Self, Invalid> {
-                let check: fn(&str) -> bool = $check;
-                if check(text) { Ok(Self(Arc::from(text))) } else { Err(Invalid::new("id", text, $rule)) }
+                if Self::is_valid(text) { Ok(Self(Arc::from(text))) } else { Err(Invalid::new("id", text, $rule)) }
             }
 
             /// The id as text.

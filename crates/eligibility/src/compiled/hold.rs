@@ -1,0 +1,97 @@
+//! Holds, filed by what they are limited to and whom they concern.
+
+use std::sync::Arc;
+
+use imbl::OrdMap;
+use tidegate_model::{BundleId, Hold, HoldKind, HoldScope, Selector, Stored};
+
+use crate::scope::{Scope, ScopeIndex, Scoped};
+use crate::window::Openings;
+
+/// A hold with its limits resolved and its window read.
+#[derive(Debug, PartialEq)]
+pub(crate) struct HoldView {
+    pub(crate) stored: Arc<Stored<Hold>>,
+    /// The bundles that it is limited to; a release stands for its bundle. Ordered, without repetition.
+    pub(crate) bundles: Vec<BundleId>,
+    /// Openings of a Window hold; absent if they cannot be read: then it never lets anything through.
+    pub(crate) openings: Option<Openings>,
+}
+
+impl HoldView {
+    /// Compiles a hold. `bundle_of_release` is the bundle of the release that it names, if there is one.
+    pub(crate) fn compile(stored: &Arc<Stored<Hold>>, bundle_of_release: Option<BundleId>) -> Self {
+        let hold = &stored.body;
+        let mut bundles: Vec<_> = hold.bundle.iter().cloned().chain(bundle_of_release).collect();
+        bundles.sort();
+        bundles.dedup();
+        let window = hold.window.as_ref().filter(|_| hold.kind == HoldKind::Window);
+        Self { stored: stored.clone(), bundles, openings: window.and_then(Openings::compile) }
+    }
+
+    /// The hold itself.
+    pub(crate) fn hold(&self) -> &Hold {
+        &self.stored.body
+    }
+}
+
+impl Scoped for HoldView {
+    fn id(&self) -> &str {
+        self.hold().id.as_str()
+    }
+
+    fn scope(&self) -> Scope<'_> {
+        match &self.hold().scope {
+            HoldScope::Device(key) => Scope::Devices(vec![key]),
+            HoldScope::Selector(selector) => Scope::Selector(selector),
+            HoldScope::Cohort(cohort) => Scope::Cohort(cohort),
+            HoldScope::Product => Scope::Everybody,
+        }
+    }
+
+    fn selector(&self) -> Option<&Selector> {
+        match &self.hold().scope {
+            HoldScope::Selector(selector) => Some(selector),
+            HoldScope::Device(_) | HoldScope::Cohort(_) | HoldScope::Product => None,
+        }
+    }
+}
+
+/// The holds of one product.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct HoldIndex {
+    /// Not limited to a bundle.
+    pub(crate) unlimited: ScopeIndex<HoldView>,
+    /// By the bundle that they are limited to.
+    pub(crate) limited: OrdMap<BundleId, ScopeIndex<HoldView>>,
+}
+
+impl HoldIndex {
+    /// Files a hold.
+    pub(crate) fn insert(&mut self, view: &Arc<HoldView>) {
+        if !view.hold().is_limited() {
+            self.unlimited.insert(view);
+        }
+        for bundle in &view.bundles {
+            let mut index = self.limited.get(bundle).cloned().unwrap_or_default();
+            index.insert(view);
+            self.limited.insert(bundle.clone(), index);
+        }
+    }
+
+    /// Takes a hold out.
+    pub(crate) fn remove(&mut self, view: &Arc<HoldView>) {
+        if !view.hold().is_limited() {
+            self.unlimited.remove(view);
+        }
+        for bundle in &view.bundles {
+            let Some(mut index) = self.limited.get(bundle).cloned() else { continue };
+            index.remove(view);
+            if index.is_empty() {
+                self.limited.remove(bundle);
+            } else {
+                self.limited.insert(bundle.clone(), index);
+            }
+        }
+    }
+}

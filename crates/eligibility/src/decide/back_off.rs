@@ -1,0 +1,127 @@
+//! Step 9 with step 11: from the end of the path to its start, the first candidate that the device may have now.
+
+use crate::decide::check::{self, Failure, Verdict};
+use crate::decide::context::Context;
+use crate::decide::holds::{self, Active};
+use crate::limits;
+use crate::reason::Reason;
+use crate::trace::{Entry, Trail};
+
+/// What a search came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Search {
+    /// The target, and whether only being critical made it one.
+    pub(super) target: Option<(usize, bool)>,
+    /// The soft hold on the highest candidate that passed all checks.
+    pub(super) held: Option<Failure>,
+    /// The highest candidate that only lacks the user.
+    pub(super) needs_user: Option<usize>,
+    /// The first failure of the highest candidate.
+    pub(super) highest: Option<Failure>,
+}
+
+/// Searches the path that begins at `start`. Candidates that nobody could be offered are skipped in one step each run.
+pub(super) fn search<'s>(context: &Context<'s, '_>, active: &Active, start: usize, trail: &mut Trail<'_, 's>) -> Search {
+    if trail.is_on() {
+        tell(context, start, trail);
+    }
+    let mut search = Search::default();
+    let end = context.node(start).stop;
+    if search.is_over_with(context, active, end) || start == end {
+        return search;
+    }
+    let mut lower = Lower::default();
+    let mut candidate = context.node(start).candidate;
+    while let Some(node) = candidate.filter(|node| context.node(*node).depth > context.node(end).depth) {
+        lower.push(node);
+        candidate = context.node(node).next.and_then(|next| context.node(next).candidate);
+    }
+    while let Some(node) = lower.pop() {
+        if search.is_over_with(context, active, node) {
+            break;
+        }
+    }
+    search
+}
+
+impl Search {
+    /// Takes the next lower candidate into account; true if it is the target.
+    fn is_over_with(&mut self, context: &Context<'_, '_>, active: &Active, node: usize) -> bool {
+        let is_highest = self.highest.is_none() && self.held.is_none();
+        match check::check(context, context.node(node)) {
+            Ok(past_checks) => match soft_holds(context, active, node) {
+                Ok(past_holds) => self.target = Some((node, past_checks || past_holds)),
+                Err(failure) => self.held = self.held.or(Some(failure)),
+            },
+            Err(failure) => {
+                if is_highest {
+                    self.highest = Some(failure);
+                }
+                if failure.reason == Reason::NeedsUser {
+                    self.needs_user = self.needs_user.or(Some(node));
+                }
+            }
+        }
+        self.target.is_some()
+    }
+}
+
+/// Step 11 for one candidate.
+fn soft_holds(context: &Context<'_, '_>, active: &Active, node: usize) -> Verdict {
+    check::passage(context, active, &context.node(node).view)
+}
+
+/// The candidates below the end of the path: the highest of them, if there are too many.
+struct Lower {
+    nodes: [usize; limits::CANDIDATES_TESTED_MAX],
+    /// Number of those pushed and not popped.
+    count: usize,
+    /// Where the next one goes.
+    next: usize,
+}
+
+impl Default for Lower {
+    fn default() -> Self {
+        Self { nodes: [0; limits::CANDIDATES_TESTED_MAX], count: 0, next: 0 }
+    }
+}
+
+impl Lower {
+    /// Adds the next higher one; the lowest gives way.
+    fn push(&mut self, node: usize) {
+        self.nodes[self.next] = node;
+        self.next = (self.next + 1) % self.nodes.len();
+        self.count = (self.count + 1).min(self.nodes.len());
+    }
+
+    /// Takes the highest one.
+    fn pop(&mut self) -> Option<usize> {
+        self.count = self.count.checked_sub(1)?;
+        self.next = (self.next + self.nodes.len() - 1) % self.nodes.len();
+        Some(self.nodes[self.next])
+    }
+}
+
+/// Names every candidate, from the end of the path to its start, with the holds that are limited to its bundle.
+fn tell<'s>(context: &Context<'s, '_>, start: usize, trail: &mut Trail<'_, 's>) {
+    let end = context.node(start).stop;
+    let mut path = vec![start];
+    let mut node = start;
+    while let Some(next) = context.node(node).next.filter(|_| node != end) {
+        path.push(next);
+        node = next;
+    }
+    for node in path.into_iter().rev().map(|node| context.node(node)) {
+        if let Some(limited) = context.view.holds.limited.get(&node.view.release().bundle) {
+            holds::visit_active(limited, &context.facts, context.now, |hold| {
+                trail.record(Entry::Hold { hold: &hold.hold().id, reason: Reason::of_hold(hold.hold().kind) });
+            });
+        }
+        let failure = check::check(context, node).err();
+        trail.record(Entry::Candidate {
+            release: node.view.id(),
+            failure: failure.map(|failure| failure.reason),
+            next_eligible_at: failure.and_then(|failure| failure.next_eligible_at),
+        });
+    }
+}

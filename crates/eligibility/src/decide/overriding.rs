@@ -1,0 +1,90 @@
+//! Step 5: an active override is the only answer; releases do not count while there is one.
+
+use tidegate_model::{BundleId, Override};
+
+use crate::compiled::{BundleView, OverrideView};
+use crate::decide::Answer;
+use crate::decide::check::{Failure, held, incompatibility};
+use crate::decide::context::Context;
+use crate::decide::holds::Active;
+use crate::decision::{Source, Target};
+use crate::piercing::{Effect, Piercer, Row};
+use crate::reason::Reason;
+use crate::trace::{Entry, Trail};
+use crate::version::VersionRef;
+
+/// The answer of the override that counts, if one is active for the device.
+pub(super) fn decide<'s>(context: &Context<'s, '_>, trail: &mut Trail<'_, 's>) -> Option<Answer<'s>> {
+    let chosen = choose(context)?;
+    let id = &chosen.bundle;
+    let verdict = verdict(context, chosen);
+    let failure = verdict.as_ref().err().map(|failure| failure.reason);
+    trail.record(Entry::Override { id: &chosen.id, bundle: id, failure });
+    Some(match verdict {
+        Err(failure) => failure.into(),
+        Ok(view) => Answer {
+            target: Some(Target { release: None, bundle: view.bundle(), version: view.bundle().version.as_ref() }),
+            source: Some(Source::Override),
+            ..Reason::OfferOverride.into()
+        },
+    })
+}
+
+/// The greatest by start, creation and id, whatever the order in which they were made.
+fn choose<'s>(context: &Context<'s, '_>) -> Option<&'s Override> {
+    let mut chosen: Option<&'s OverrideView> = None;
+    let rank = |view: &'s OverrideView| {
+        let stored = &*view.stored;
+        (stored.body.starts_at, stored.created.config_version, &stored.body.id)
+    };
+    context.view.overrides.visit(&context.facts, |view| {
+        if view.stored.body.is_in_force(context.now) && chosen.is_none_or(|chosen| rank(view) > rank(chosen)) {
+            chosen = Some(view);
+        }
+    });
+    chosen.map(|view| &view.stored.body)
+}
+
+/// The bundle, or why it cannot be given.
+fn verdict<'s>(context: &Context<'s, '_>, chosen: &Override) -> Result<&'s BundleView, Failure> {
+    let id = &chosen.bundle;
+    if context.bundle.is_some_and(|(reported, _)| reported == id.as_str()) {
+        return Err(Reason::UpToDateOverride.into());
+    }
+    if let Some(blocked) = holds_on(context, id, false).hard() {
+        return Err(held(context, blocked, id));
+    }
+    let view = context.view.bundles.get(id.as_str()).filter(|view| is_available(context, chosen, view));
+    let view = view.ok_or(Failure::from(Reason::OverrideUnavailable))?;
+    match holds_on(context, id, true).soft() {
+        Some(blocked) if !chosen.force => Err(held(context, blocked, id)),
+        _ => Ok(view),
+    }
+}
+
+/// Holds that are limited to the bundle, and on request those that are not limited.
+fn holds_on(context: &Context<'_, '_>, bundle: &BundleId, with_unlimited: bool) -> Active {
+    let holds = &context.view.holds;
+    let limited = holds.limited.get(bundle);
+    let unlimited = Some(&holds.unlimited).filter(|_| with_unlimited);
+    match (limited, unlimited) {
+        (Some(limited), Some(unlimited)) => Active::of(&[limited, unlimited], &context.facts, context.now),
+        (Some(one), None) | (None, Some(one)) => Active::of(&[one], &context.facts, context.now),
+        (None, None) => Active::default(),
+    }
+}
+
+/// What no override sets aside: trust, hardware and software, the epoch; and the version, unless it may.
+fn is_available(context: &Context<'_, '_>, chosen: &Override, view: &BundleView) -> bool {
+    let bundle = view.bundle();
+    let version = view.version.as_ref().map(VersionRef::of);
+    let is_lower = version.zip(context.version).is_some_and(|(to, from)| to.is_below(&from));
+    let may_lower = match Row::Downgrade.pierced_by(Piercer::Override) {
+        Effect::IfDowngradeAllowed => chosen.allow_downgrade,
+        _other => false,
+    };
+    view.failure.is_none()
+        && incompatibility(&[Some(&bundle.requires)], &context.facts).is_none()
+        && bundle.security_epoch >= context.epoch
+        && (!is_lower || may_lower)
+}

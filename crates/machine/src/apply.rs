@@ -38,14 +38,14 @@ pub fn apply(state: &mut State, index: u64, entry: &Entry) -> Applied {
     state.requests.forget_old(state.log_time);
 
     let digest = entry.command.digest();
-    let refuse = |state: &State, cause: Cause| Err(cause.into_rejection(|object| version_of(state, object)));
+    let refusal = |state: &State, cause: Cause| cause.into_rejection(|object| version_of(state, object));
     let (result, changes, replayed) = match admit(state, entry, digest) {
-        Err(cause) => (refuse(state, cause), Vec::new(), false),
+        Err(cause) => (Err(refusal(state, cause)), Vec::new(), false),
         Ok(Admitted::Replay(result)) => (result, Vec::new(), true),
         Ok(Admitted::New) => {
             let (result, changes) = match carry_out(state, index, entry) {
                 Ok((outcome, changes)) => (Ok(outcome), changes),
-                Err(cause) => (refuse(state, cause), Vec::new()),
+                Err(cause) => (Err(refusal(state, cause)), Vec::new()),
             };
             let record = RequestRecord { digest, index, at: state.log_time, result: result.clone() };
             let key = (entry.principal.clone(), entry.request_id.clone());

@@ -21,6 +21,8 @@ pub mod parts;
 mod readiness;
 pub mod rejection;
 pub mod requests;
+#[cfg(test)]
+mod scripts;
 pub mod settings;
 pub mod stages;
 mod state;

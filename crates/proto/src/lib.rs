@@ -10,9 +10,11 @@ pub mod convert;
 mod entry;
 mod error;
 pub mod limits;
+mod record;
 
 pub use entry::{EntryError, FORMAT, decode_entry, encode_entry};
 pub use error::{Malformed, Problem};
+pub use record::{RecordError, RecordReader, write_record};
 
 macro_rules! generated {
     ($(#[$doc:meta])* $package:ident, $file:literal) => {

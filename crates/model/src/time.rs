@@ -42,6 +42,33 @@ impl Timestamp {
     }
 }
 
+impl fmt::Display for Timestamp {
+    /// As RFC 3339 in UTC, with milliseconds only if there are some: `2026-01-01T00:00:00Z`. Years past 9999 have more digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, ms) = (self.0.div_euclid(86_400_000), self.0.rem_euclid(86_400_000));
+        let (year, month, day) = civil_date(days);
+        let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
+        if ms % 1_000 != 0 {
+            write!(f, ".{:03}", ms % 1_000)?;
+        }
+        f.write_str("Z")
+    }
+}
+
+/// Year, month and day of a number of days since the Unix epoch, in the Gregorian calendar drawn out both ways. The year
+/// is counted from March, so that the leap day comes last.
+fn civil_date(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let months_since_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * months_since_march + 2) / 5 + 1;
+    let month = if months_since_march < 10 { months_since_march + 3 } else { months_since_march - 9 };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+}
+
 impl Span {
     /// No time at all.
     pub const ZERO: Self = Self(0);
@@ -109,6 +136,21 @@ mod tests {
         assert_eq!(Span::from_secs(2 * 86_400 + 12 * 3_600).to_string(), "2d12h");
         assert_eq!(Span::from_millis(90_500).to_string(), "1m30s500ms");
         assert_eq!(Span::ZERO.to_string(), "0s");
+    }
+
+    #[test]
+    fn instants_print_as_rfc_3339() {
+        for (ms, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+            (951_827_696_789, "2000-02-29T12:34:56.789Z"),
+            (1_772_323_200_000, "2026-03-01T00:00:00Z"),
+            (253_402_300_799_000, "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(Timestamp::from_millis(ms).to_string(), text);
+        }
+        assert!(Timestamp::from_millis(i64::MIN).to_string() < Timestamp::from_millis(0).to_string());
+        assert!(!Timestamp::from_millis(i64::MAX).to_string().is_empty());
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl OverrideSpec {
             OverrideTarget::Selector(selector) => broken.part("selector", selector.validate()),
         }
         if let (Some(start), Some(end)) = (self.starts_at, self.ends_at) {
-            broken.rule(start < end, "ends_at", end.as_millis().to_string(), "must come after starts_at");
+            broken.rule(start < end, "ends_at", end.to_string(), "must come after starts_at");
         }
         broken.into_vec()
     }

@@ -18,7 +18,7 @@ impl HoldSpec {
             broken.rule(false, "bundle", bundle.as_str(), "must not be combined with release");
         }
         if let (Some(from), Some(until)) = (self.from, self.until) {
-            broken.rule(from < until, "until", until.as_millis().to_string(), "must come after from");
+            broken.rule(from < until, "until", until.to_string(), "must come after from");
         }
         let is_window = self.kind == HoldKind::Window;
         match &self.window {

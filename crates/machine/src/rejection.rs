@@ -137,7 +137,7 @@ pub(crate) enum Cause {
     RequestTableFull { max: usize },
     #[error("{object} does not exist")]
     NotFound { object: ObjectRef },
-    #[error("{object} exists with version {current}, and expected_version 0 says that it must not")]
+    #[error("{object} exists with version {current} and must not exist")]
     AlreadyExists { object: ObjectRef, current: u64 },
     #[error("{object} has version {current}, expected was {expected}")]
     Conflict { object: ObjectRef, expected: u64, current: u64 },

@@ -57,10 +57,9 @@ impl RequestTable {
         self.by_index.values().filter_map(|key| self.records.get(key).map(|record| (key, record.as_ref())))
     }
 
-    /// True if one more answer can be remembered; those that only stop things may use the reserve.
+    /// True if one more answer can be remembered; those to commands that only stop things may use the reserve.
     pub(crate) fn has_room(&self, command: &Command) -> bool {
-        let max = limits::REQUESTS_MAX + if only_stops(command) { limits::REQUESTS_RESERVE } else { 0 };
-        self.records.len() < max
+        self.records.len() < room(command)
     }
 
     /// Remembers an answer. Returns false, and remembers nothing, if the key or index is taken.
@@ -85,6 +84,11 @@ impl RequestTable {
             self.records.remove(&key);
         }
     }
+}
+
+/// Most answers that may be remembered when this command comes.
+fn room(command: &Command) -> usize {
+    if only_stops(command) { limits::REQUESTS_MAX + limits::REQUESTS_RESERVE } else { limits::REQUESTS_MAX }
 }
 
 /// True if the command can only take something out of circulation.

@@ -139,6 +139,12 @@ pub(crate) fn can_reach_everybody(policy: &Policy) -> bool {
     })
 }
 
+/// True if the exposure admits everybody from its first moment on.
+pub(crate) fn admits_everybody_at_once(exposure: &Exposure) -> bool {
+    let any = Timestamp::default();
+    exposure.is_everybody(Some(any), any)
+}
+
 /// The exposure with which a stage ends at `now`: a ramp stops where it is, and never admits fewer than it did.
 pub(crate) fn ended_with(exposure: &Exposure, origin: Option<Timestamp>, now: Timestamp) -> Exposure {
     let Exposure::Ramp(ramp) = exposure else { return exposure.clone() };

@@ -92,7 +92,7 @@ fn refuse_if_it_has_devices(edit: &Edit, product: &ProductId, name: &ObjectRef) 
     match edit.index().devices(name) {
         0 => Ok(()),
         count if name.kind() == ObjectKind::Product => Err(Cause::HasDevices { product: product.clone(), count }),
-        count => Err(Cause::InUse { object: name.clone(), user: format!("{count} devices") }),
+        count => Err(Cause::InUse { object: name.clone(), user: format!("{count} device records") }),
     }
 }
 

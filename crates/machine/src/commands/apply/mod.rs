@@ -76,7 +76,9 @@ pub(super) fn carry_out(edit: &mut Edit, documents: &[Document]) -> Result<(), C
     check_places(edit, &items)?;
     replace_drafts(edit, &items)?;
     links::adopt(edit, &items)?;
-    items.iter().for_each(|item| support::warn(edit, item.spec, &item.name));
+    for item in items.iter().filter(|item| !item.is_unchanged(edit)).collect::<Vec<_>>() {
+        support::warn(edit, item.spec, &item.name);
+    }
     Ok(())
 }
 

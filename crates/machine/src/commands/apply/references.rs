@@ -114,11 +114,11 @@ impl Found<'_> {
         };
         match &spec.trigger {
             Trigger::Now => {}
-            Trigger::At(_) => {
+            Trigger::At(at) => {
                 let spot = crate::graph::resolve(self.edit, &release.body);
                 let is_insertion = !release.body.linked && spot.is_ok_and(|spot| spot.next.is_some());
                 let rule = "must be now: the release stands before another one and is available at once";
-                self.rule(!is_insertion, "trigger", "at", rule);
+                self.rule(!is_insertion, "trigger.at", &at.to_string(), rule);
             }
             Trigger::After(other) => {
                 self.rule(self.edit.release(other).is_some(), "trigger.after", other.as_str(), "must be an existing release");

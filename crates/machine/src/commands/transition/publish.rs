@@ -104,19 +104,16 @@ fn open_first_stage(edit: &Edit, release: &mut Release, policy: &Policy) {
 }
 
 fn is_for_everybody_at_once(policy: &Policy) -> bool {
-    policy.stages.first().is_some_and(|stage| {
-        stage.selector.is_everybody() && stage.exposure.is_everybody(None, tidegate_model::Timestamp::default())
-    })
+    policy.stages.first().is_some_and(|stage| stage.selector.is_everybody() && stages::admits_everybody_at_once(&stage.exposure))
 }
 
 /// An insertion is available at once: a trigger on it could not be kept.
-pub(crate) fn refuse_trigger_on_insertion(policy: &Policy) -> Result<(), Cause> {
-    match &policy.trigger {
-        Trigger::Now => Ok(()),
-        Trigger::At(_) | Trigger::After(_) => {
-            let rule = "must be now: the release stands before another one and is available at once";
-            let object = Some(ObjectRef::Policy(policy.release.clone()));
-            Err(Cause::field(object, Invalid::new("trigger", "at", rule)))
-        }
-    }
+fn refuse_trigger_on_insertion(policy: &Policy) -> Result<(), Cause> {
+    let (field, value) = match &policy.trigger {
+        Trigger::Now => return Ok(()),
+        Trigger::At(at) => ("trigger.at", at.to_string()),
+        Trigger::After(release) => ("trigger.after", release.to_string()),
+    };
+    let rule = "must be now: the release stands before another one and is available at once";
+    Err(Cause::field(Some(ObjectRef::Policy(policy.release.clone())), Invalid::new(field, value, rule)))
 }

@@ -1,54 +1,59 @@
-//! Imports the update stream of Fedora CoreOS (`updates/<stream>.json`).
+//! Imports the update stream of Fedora CoreOS (`updates/<stream>.json`) into a cohort.
+//!
+//! The stream is a list of versions with `rollout` (who gets it, as a ramp), `barrier` (must be passed through) and
+//! `deadend` (devices on it stay). [`import`] compares it with what the cohort holds and plans the difference, as commands
+//! for one log entry. Importing the same document again plans nothing; salts are kept, so whoever was early stays early.
+//!
+//! How a stream becomes a graph:
+//! - One release per version, in one chain by version. `barrier` is `required`, `deadend` is `dead_end`, a version without
+//!   an entry is disabled. Nothing is ever withdrawn: an entry may come back.
+//! - The newest version that is offered is the latest release; it alone can be throttled. Everything else is COMPLETED.
+//! - A throttled version that was COMPLETED before, or is not the latest any more, gets a new attempt: another release of
+//!   the same bundle, `VERSION~2`, linked as the latest; the earlier attempt is disabled and leads straight to it, so that
+//!   a device on that bundle counts as being on the new attempt.
+//! - Every release asks for `version_requirement: <VERSION`: a device that reports nothing but its version finds its place
+//!   by it. So that such a device stays on a dead end, each dead end has a stop beside it, `VERSION~stop`: a release
+//!   that only devices of that version enter, required and disabled. Nothing leads to it.
+//!
+//! [`document`] reads the stream, [`known`] says what must be known of the cohort, [`graph`] finds out which
+//! releases must be linked and where, [`plan`] writes the commands.
 
-use tidegate_model::{BundleId, CohortId, Command, Object, Policy, ProductId, Release, ReleaseId};
+mod document;
+mod graph;
+mod known;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use tidegate_model::{CohortId, Command, ProductId};
+
+pub use known::Known;
 
 use crate::error::ManifestError;
 
-/// What the cluster already holds of the cohort that a stream is imported into.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Known {
-    /// All releases of the cohort.
-    pub releases: Vec<Release>,
-    /// Their policies.
-    pub policies: Vec<Policy>,
-    /// Ids of all bundles of the cluster that are not of this product.
-    pub foreign_bundles: Vec<BundleId>,
-    /// Ids of all releases of the cluster that are not of this cohort.
-    pub foreign_releases: Vec<ReleaseId>,
-    /// Ids of the bundles of this product.
-    pub bundles: Vec<BundleId>,
-}
-
-impl Known {
-    /// Picks out of all releases, policies and bundles of the cluster what an import needs to know.
-    #[must_use]
-    pub fn from_objects<'a>(_objects: impl IntoIterator<Item = &'a Object>, _product: &ProductId, _cohort: &CohortId) -> Self {
-        Self::default()
-    }
-}
-
 /// What an import does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Plan {
-    /// In order, for one `Command::Batch`; empty if the cohort is as the document says.
+    /// In order, for one [`Command::Batch`]; empty if the cohort is as the document says.
     pub commands: Vec<Command>,
     /// One line for each change, for humans.
     pub summary: Vec<String>,
-    /// What the document says that cannot be said here; always in the safe direction.
+    /// What the document says that cannot be said here, always resolved in the safe direction, and what is left as it is
+    /// because somebody stopped it by hand.
     pub warnings: Vec<String>,
 }
 
-/// Plans what brings `cohort` of `product` to what the document says.
+/// Plans what brings `cohort` of `product` to what the document says. A product or cohort that does not exist is created.
 ///
 /// # Errors
-/// All that is wrong with the document, with line and column.
+/// All that is wrong with the document, with line and column; or what stands in the way in the cohort.
 pub fn import(
     source_name: &str,
-    document: &str,
+    text: &str,
     product: &ProductId,
     cohort: &CohortId,
     known: &Known,
 ) -> Result<Plan, Vec<ManifestError>> {
-    let _ = (source_name, document, product, cohort, known);
-    Ok(Plan { commands: Vec::new(), summary: Vec::new(), warnings: Vec::new() })
+    let stream = document::read(source_name, text)?;
+    plan::plan(source_name, &stream, product, cohort, known).map_err(|error| vec![error])
 }

@@ -39,6 +39,11 @@ pub fn wanted(object: &Object) -> Spec {
     wanted::wanted(object)
 }
 
+/// The same for a release that is at hand.
+pub(crate) fn release_spec(release: &tidegate_model::Release) -> tidegate_model::ReleaseSpec {
+    wanted::release(release)
+}
+
 /// The manifest of an object, with what the cluster adds under `status`, which is ignored when it is read again.
 #[must_use]
 pub fn view(object: &Object) -> Value {

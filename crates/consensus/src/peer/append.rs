@@ -39,7 +39,12 @@ where
     use wire::stream_append_request::Message;
     let window = Arc::new(Window { room: Semaphore::new(APPENDS_IN_FLIGHT_MAX), unanswered: AtomicUsize::new(0) });
     let open = wire::StreamAppendRequest { message: route.map(Message::Open) };
-    let appends = bounded(input, Arc::clone(&window))
+    let mut requests = Box::pin(bounded(input, Arc::clone(&window)));
+    // openraft puts its pause after a failure into the input, so the first request is awaited before connecting: a peer
+    // that refuses connections would otherwise be tried without any pause.
+    let Some(first) = requests.next().await else { return Ok(Box::pin(stream::empty())) };
+    let appends = stream::iter([first])
+        .chain(requests)
         .map(|request| wire::StreamAppendRequest { message: Some(Message::Append(append_out(&request))) });
     let outgoing = stream::iter([open]).chain(appends);
     let call = |mut client: super::link::Client| async move { client.stream_append(outgoing).await };

@@ -15,6 +15,7 @@
 pub mod fault;
 pub mod home;
 
+pub mod journal;
 pub mod limits;
 pub mod log;
 pub mod snapshot;
@@ -26,6 +27,7 @@ pub mod testing;
 
 pub use fault::{Damage, Fault};
 pub use home::{ClusterId, Home, Identity, StoreUuid};
+pub use journal::{Journal, JournalBounds, JournalError};
 
 pub use log::{Done, Log, LogId, LogOptions, LogRecord, LogState, LogStore, LogWriter, Op, Refused, Space};
 #[cfg(any(test, feature = "testing"))]

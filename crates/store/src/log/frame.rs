@@ -110,6 +110,11 @@ impl Head {
 
 /// Appends a record to `out` and returns its header checksum, the next record's `chain`. `out` must hold whole records.
 pub(crate) fn encode(out: &mut Vec<u8>, seed: u32, kind: Kind, durable: u32, chain: u32, body: &[&[u8]]) -> u32 {
+    encode_raw(out, seed, kind as u8, durable, chain, body)
+}
+
+/// As [`encode`], for any kind.
+pub(crate) fn encode_raw(out: &mut Vec<u8>, seed: u32, kind: u8, durable: u32, chain: u32, body: &[&[u8]]) -> u32 {
     let start = out.len();
     debug_assert_eq!(start % ALIGN, 0, "records start aligned");
     let body_len: usize = body.iter().map(|part| part.len()).sum();
@@ -117,7 +122,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, seed: u32, kind: Kind, durable: u32, cha
     out.extend_from_slice(
         &u32::try_from(body_len).expect("bodies are bounded by the segment, which is below 4 GiB").to_le_bytes(),
     );
-    out.extend_from_slice(&[kind as u8, 0, 0, 0]);
+    out.extend_from_slice(&[kind, 0, 0, 0]);
     out.extend_from_slice(&durable.to_le_bytes());
     out.extend_from_slice(&chain.to_le_bytes());
     out.extend_from_slice(&body_crc.to_le_bytes());

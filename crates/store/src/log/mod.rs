@@ -10,6 +10,8 @@
 //! - A folder without segments is damage, never an empty log: a node that forgot its vote may vote twice.
 
 mod active;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod forge;
 pub(crate) mod frame;
 mod memory;
 mod op;

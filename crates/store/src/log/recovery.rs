@@ -152,7 +152,7 @@ impl Replay {
         }
         view.take(&Op::SaveCommitted(state.committed));
         // A log that was never purged may begin at any index: 0 stands for "from the first", which `purge` moves.
-        let first = state.purged.map_or(0, |purged| purged.index + 1);
+        let first = state.purged.map_or(0, |purged| purged.index.saturating_add(1));
         let absent = state.last_index.filter(|last| *last >= first).map(|last| (first, last));
         Self { view, absent, opens: state.opens, max_index: None }
     }
@@ -193,7 +193,7 @@ impl Replay {
         if frame::was_durable(&loaded.bytes, walk.seed, walk.offset) {
             return Err(Fault::damaged(&loaded.path, walk.offset as u64, Damage::Record { record }));
         }
-        let unproven = loaded.bytes[proven as usize..walk.offset].to_vec();
+        let unproven = loaded.bytes[walk.offset.min(proven as usize)..walk.offset].to_vec();
         Ok(Tail { offset: offset_u32(walk.offset), chain: walk.chain, unproven })
     }
 
@@ -253,7 +253,7 @@ impl Replay {
                     };
                 }
                 Op::Truncate { from } => (first, last.min(from - 1)),
-                Op::Purge { upto } => (first.max(upto.index + 1), last),
+                Op::Purge { upto } => (first.max(upto.index.saturating_add(1)), last),
                 Op::Append(_) | Op::SaveVote(_) | Op::SaveCommitted(_) => (first, last),
             };
             self.absent = (first <= last).then_some((first, last));
@@ -265,9 +265,12 @@ impl Replay {
         let damaged = |damage| Fault::damaged(&loaded.path, found.offset as u64, damage);
         let (id, payload) = segment::entry_parts(found.body).ok_or_else(|| damaged(Damage::Content { record }))?;
         let expected = match self.absent {
-            Some((_, last)) if self.view.is_empty() => Some(last + 1),
+            Some((_, last)) if self.view.is_empty() => Some(last.saturating_add(1)),
             _ => self.view.next(),
         };
+        if id.index == u64::MAX {
+            return Err(damaged(Damage::Content { record }));
+        }
         if let Some(expected) = expected
             && expected != id.index
         {

@@ -20,6 +20,7 @@ use super::frame::{self, BodyReader, Kind};
 use super::op::LogId;
 use crate::fault::{Damage, Fault};
 use crate::home::{ClusterId, Identity, StoreUuid};
+use crate::limits::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, VOTE_BYTES_MAX};
 
 const MAGIC: [u8; 8] = *b"TGSEGMNT";
 /// The format that this build writes, and the highest that it reads.
@@ -72,6 +73,10 @@ impl Header {
             return Err(Fault::Format { path: path.to_owned(), found: format, supported: FORMAT });
         }
         let header = Self::decode_fields(reader).ok_or_else(damaged)?;
+        let sizes = SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX;
+        if !sizes.contains(&header.segment_bytes) || !(header.segment_bytes as usize).is_multiple_of(frame::ALIGN) {
+            return Err(damaged());
+        }
         Ok((header, crc32c::crc32c(head)))
     }
 
@@ -147,6 +152,9 @@ impl StateRecord {
         let last_index = Some(reader.u64()?).filter(|_| has_last);
         let has_vote = reader.is_set()?;
         let vote_len = usize::try_from(reader.u32()?).ok()?;
+        if vote_len > VOTE_BYTES_MAX {
+            return None;
+        }
         let vote = Some(reader.bytes(vote_len)?.to_vec()).filter(|_| has_vote);
         let committed = get_id(&mut reader)?;
         let opens = reader.u64()?;

@@ -82,7 +82,7 @@ impl View {
 
     /// Index that the next entry must have; `None` if any will do.
     pub(crate) fn next(&self) -> Option<u64> {
-        if self.slots.is_empty() { self.purged.map(|purged| purged.index + 1) } else { Some(self.end()) }
+        if self.slots.is_empty() { self.purged.map(|purged| purged.index.saturating_add(1)) } else { Some(self.end()) }
     }
 
     /// Says why `op` cannot be taken, if so.
@@ -95,6 +95,10 @@ impl View {
                         && expected != record.id.index
                     {
                         return Err(Refused::Gap { expected, found: record.id.index });
+                    }
+                    // The index after the last one must be a number too.
+                    if record.id.index == u64::MAX {
+                        return Err(Refused::Gap { expected: next.unwrap_or(0), found: u64::MAX });
                     }
                     if record.payload.len() > entry_bytes_max {
                         return Err(Refused::TooLarge { what: "entry", bytes: record.payload.len(), max: entry_bytes_max });

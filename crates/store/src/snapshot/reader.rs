@@ -86,7 +86,7 @@ impl SnapshotReader {
 
     /// Reads everything to the end and says what is wrong, if anything.
     pub fn verify(mut self) -> Result<SnapshotHeader, Fault> {
-        while let Some(record) = self.next() {
+        for record in self.by_ref() {
             record?;
         }
         Ok(self.header)

@@ -4,6 +4,7 @@
 //! Never part of a release: behind the feature `testing`.
 
 pub mod fault_vfs;
+pub mod fuzzing;
 pub mod judge;
 pub mod log_suite;
 pub mod model;

@@ -1,0 +1,76 @@
+//! The one place where stored values of the journal become bytes: a format byte, then bincode with fixed-size integers,
+//! little endian, a limit, and no bytes left over.
+
+use bincode::Options;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::limits::ROW_PART_BYTES;
+
+/// Format of the values that this build writes, and the highest that it reads. The byte leads every value.
+pub(crate) const FORMAT: u8 = 1;
+
+/// One part of a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PartV1 {
+    /// How many parts the row has.
+    pub(crate) parts: u32,
+    /// CRC32C of the whole row.
+    pub(crate) crc: u32,
+    /// This part of it.
+    pub(crate) body: Vec<u8>,
+}
+
+/// A number that the journal keeps about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NumberV1 {
+    pub(crate) number: u64,
+}
+
+fn options() -> impl Options {
+    bincode::DefaultOptions::new()
+        .with_fixint_encoding()
+        .with_little_endian()
+        .with_limit(ROW_PART_BYTES as u64 + 64)
+        .reject_trailing_bytes()
+}
+
+/// Bytes of a value.
+pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut bytes = vec![FORMAT];
+    options().serialize_into(&mut bytes, value).expect("values are bounded and a vector takes all bytes");
+    bytes
+}
+
+/// The value of some bytes; `None` if they are not exactly one.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let (format, body) = bytes.split_first()?;
+    if *format != FORMAT {
+        return None;
+    }
+    options().deserialize(body).ok()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_read_back_and_nothing_else_does() {
+        let part = PartV1 { parts: 2, crc: 7, body: vec![1, 2, 3] };
+        let bytes = encode(&part);
+        assert_eq!(decode::<PartV1>(&bytes), Some(part));
+        assert_eq!(bytes, [1, 2, 0, 0, 0, 7, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3]);
+        let mut longer = bytes.clone();
+        longer.push(0);
+        assert_eq!(decode::<PartV1>(&longer), None, "trailing bytes");
+        assert_eq!(decode::<PartV1>(&bytes[..bytes.len() - 1]), None, "missing bytes");
+        let mut newer = bytes.clone();
+        newer[0] = 2;
+        assert_eq!(decode::<PartV1>(&newer), None, "another format");
+        let mut huge = bytes;
+        huge[9..17].copy_from_slice(&u64::MAX.to_le_bytes());
+        assert_eq!(decode::<PartV1>(&huge), None, "a length that cannot be is refused before it is allocated");
+    }
+}

@@ -1,0 +1,333 @@
+//! One suite for both tables, and what only the one on disk can suffer.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use super::table::Pair;
+use super::*;
+use crate::limits::{HISTORY_VERSIONS_MAX, ROW_PART_BYTES};
+
+fn history(id: &str, version: u64, index: u64, body: &[u8]) -> Row {
+    let key = RowKey::History { kind: "Release".to_owned(), id: id.to_owned(), version, index };
+    Row { key, body: Bytes::copy_from_slice(body) }
+}
+
+fn audit(index: u64, seq: u64) -> Row {
+    Row { key: RowKey::Audit { index, seq }, body: Bytes::from(format!("record {index} {seq}")) }
+}
+
+fn all_audit() -> Query {
+    let rows = Rows::Audit { first: 0, last: u64::MAX };
+    Query { rows, index_max: u64::MAX, after: None, order: Order::Ascending, limit: SCAN_ROWS_MAX }
+}
+
+fn versions_of(id: &str) -> Query {
+    Query { rows: Rows::HistoryOf { kind: "Release".to_owned(), id: id.to_owned() }, ..all_audit() }
+}
+
+fn indexes(journal: &Journal, query: &Query) -> Vec<u64> {
+    journal.scan(query).unwrap().iter().map(|row| row.key.index()).collect()
+}
+
+/// Runs `case` on a journal in memory and on one on disk.
+fn on_both(case: impl Fn(&Journal)) {
+    case(&Journal::in_memory(JournalBounds::initial()));
+    let dir = tempfile::tempdir().unwrap();
+    case(&Journal::open(&dir.path().join("journal"), JournalBounds::initial()).unwrap());
+}
+
+#[test]
+fn rows_are_found_by_object_kind_and_index_in_both_orders() {
+    on_both(|journal| {
+        assert_eq!(journal.applied_to(), None);
+        for index in 1..=20 {
+            let rows = [history(["a", "ab", "b"][index as usize % 3], index, index, b"body"), audit(index, 0), audit(index, 1)];
+            journal.append(index, &rows).unwrap();
+        }
+        assert_eq!((journal.applied_to(), journal.audit_records(), journal.needs_rebuild()), (Some(20), 40, false));
+        assert_eq!(indexes(journal, &versions_of("a")), [3, 6, 9, 12, 15, 18]);
+        assert_eq!(indexes(journal, &Query { order: Order::Descending, limit: 2, ..versions_of("ab") }), [19, 16]);
+        assert_eq!(indexes(journal, &Query { index_max: 9, ..versions_of("b") }), [2, 5, 8]);
+        let kind = Query { rows: Rows::HistoryOfKind { kind: "Release".to_owned() }, ..all_audit() };
+        assert_eq!(journal.scan(&kind).unwrap().len(), 20);
+        assert!(journal.scan(&Query { rows: Rows::HistoryOfKind { kind: "Rel".to_owned() }, ..all_audit() }).unwrap().is_empty());
+        assert_eq!(indexes(journal, &Query { rows: Rows::Audit { first: 19, last: 19 }, ..all_audit() }), [19, 19]);
+        assert!(journal.scan(&Query { limit: 0, ..all_audit() }).unwrap().is_empty());
+    });
+}
+
+#[test]
+fn pages_continue_where_the_one_before_ended() {
+    on_both(|journal| {
+        for index in 1..=50 {
+            journal.append(index, &[audit(index, 0)]).unwrap();
+        }
+        for order in [Order::Ascending, Order::Descending] {
+            let mut found = Vec::new();
+            let mut query = Query { order, limit: 7, ..all_audit() };
+            loop {
+                let page = journal.scan(&query).unwrap();
+                let Some(last) = page.last() else { break };
+                query.after = Some(last.key.clone());
+                found.extend(page.iter().map(|row| row.key.index()));
+            }
+            if order == Order::Descending {
+                found.reverse();
+            }
+            assert_eq!(found, (1..=50).collect::<Vec<_>>());
+        }
+    });
+}
+
+#[test]
+fn an_entry_appended_again_changes_nothing() {
+    on_both(|journal| {
+        journal.append(5, &[audit(5, 0)]).unwrap();
+        journal.append(5, &[audit(5, 0), audit(5, 1)]).unwrap();
+        journal.append(3, &[audit(3, 0)]).unwrap();
+        assert_eq!(indexes(journal, &all_audit()), [5]);
+        assert_eq!(journal.audit_records(), 1);
+    });
+}
+
+#[test]
+fn long_rows_come_back_whole_in_both_orders() {
+    on_both(|journal| {
+        let body = |len: usize| (0..len).map(|at| (at % 251) as u8).collect::<Vec<_>>();
+        let lens = [0, 1, ROW_PART_BYTES, ROW_PART_BYTES + 1, 5 * ROW_PART_BYTES + 17];
+        for (index, len) in (1..).zip(lens) {
+            journal.append(index, &[history("long", index, index, &body(len))]).unwrap();
+        }
+        for order in [Order::Ascending, Order::Descending] {
+            let mut rows = journal.scan(&Query { order, ..versions_of("long") }).unwrap();
+            if order == Order::Descending {
+                rows.reverse();
+            }
+            assert!(rows.iter().map(|row| row.body.to_vec()).eq(lens.map(body)), "{order:?}");
+        }
+    });
+}
+
+#[test]
+fn history_keeps_its_newest_versions_only() {
+    on_both(|journal| {
+        let total = HISTORY_VERSIONS_MAX as u64 + 30;
+        for index in 1..=total {
+            let body = vec![1; if index % 10 == 0 { ROW_PART_BYTES + 1 } else { 10 }];
+            journal
+                .append(index, &[history("busy", index, index, &body), history(&format!("quiet {index}"), 1, index, b"")])
+                .unwrap();
+        }
+        assert_eq!(indexes(journal, &versions_of("busy")), (31..=total).collect::<Vec<_>>());
+        assert_eq!(indexes(journal, &versions_of("quiet 1")), [1]);
+    });
+}
+
+#[test]
+fn the_audit_is_purged_in_slices_from_the_oldest() {
+    on_both(|journal| {
+        let rows = |index| (0..1_000).map(|seq| audit(index, seq)).collect::<Vec<_>>();
+        for index in 1..=10 {
+            journal.append(index, &rows(index)).unwrap();
+        }
+        let first = journal.purge_audit(6).unwrap();
+        assert_eq!(first, Purged { records: PURGE_SLICE_MAX as u64, is_done: false });
+        assert_eq!(journal.purge_audit(6).unwrap(), Purged { records: 6_000 - PURGE_SLICE_MAX as u64, is_done: true });
+        assert_eq!(journal.audit_records(), 4_000);
+        assert_eq!(indexes(journal, &Query { limit: 1, ..all_audit() }), [7]);
+    });
+}
+
+#[test]
+fn rows_beyond_their_bounds_are_refused_and_nothing_is_stored() {
+    on_both(|journal| {
+        let long_name = history(&"x".repeat(ROW_TEXT_BYTES_MAX + 1), 1, 1, b"");
+        assert!(matches!(journal.append(1, &[audit(1, 0), long_name]), Err(JournalError::TooLarge { .. })));
+        let huge = history("x", 1, 1, &vec![0; ROW_BYTES_MAX + 1]);
+        assert!(matches!(journal.append(1, &[huge]), Err(JournalError::TooLarge { .. })));
+        assert_eq!(journal.applied_to(), None);
+        assert!(!journal.needs_rebuild());
+    });
+}
+
+#[test]
+fn a_reset_journal_is_empty_until_it_is_rebuilt() {
+    on_both(|journal| {
+        journal.append(9, &[audit(9, 0)]).unwrap();
+        journal.reset().unwrap();
+        assert_eq!((journal.applied_to(), journal.audit_records(), journal.needs_rebuild()), (None, 0, true));
+        journal.append(1, &[audit(1, 0)]).unwrap();
+        assert!(journal.needs_rebuild(), "until somebody says that it is complete");
+        journal.rebuilt().unwrap();
+        assert!(!journal.needs_rebuild());
+        assert_eq!(indexes(journal, &all_audit()), [1]);
+    });
+}
+
+fn filled(dir: &Path) {
+    let journal = Journal::open(dir, JournalBounds::initial()).unwrap();
+    for index in 1..=300 {
+        journal.append(index, &[history("object", index, index, &[7; 2_000]), audit(index, 0)]).unwrap();
+    }
+    journal.flush().unwrap();
+}
+
+#[test]
+fn a_reopened_journal_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("journal");
+    filled(&dir);
+    let journal = Journal::open(&dir, JournalBounds::initial()).unwrap();
+    assert_eq!((journal.applied_to(), journal.audit_records(), journal.needs_rebuild()), (Some(300), 300, false));
+    journal.append(301, &[audit(301, 0)]).unwrap();
+    assert_eq!(indexes(&journal, &Query { order: Order::Descending, limit: 1, ..all_audit() }), [301]);
+}
+
+#[test]
+fn a_damaged_folder_is_replaced_without_an_operator() {
+    let mut replaced = 0;
+    for case in 0..12u64 {
+        let guard = tempfile::tempdir().unwrap();
+        let dir = guard.path().join("journal");
+        filled(&dir);
+        damage(&dir, case);
+        let journal = Journal::open(&dir, JournalBounds::initial()).unwrap();
+        // Damage further in is met when it is read; a journal cut at its end is whole and only shorter.
+        if !journal.needs_rebuild() && (journal.scan(&all_audit()).is_err() || journal.scan(&versions_of("object")).is_err()) {
+            assert!(journal.needs_rebuild(), "case {case}: damage met while reading is remembered");
+            journal.reset().unwrap();
+        }
+        if !journal.needs_rebuild() {
+            let rows = journal.scan(&all_audit()).unwrap();
+            let applied_to = journal.applied_to().unwrap_or(0);
+            assert!(rows.iter().map(|row| row.key.index()).eq(1..=applied_to), "case {case}: rows are missing in the middle");
+            assert!(rows.iter().all(|row| *row == audit(row.key.index(), 0)));
+            assert_eq!(journal.resume(301).is_err(), applied_to < 300, "case {case}: forgotten rows at the end are noticed");
+            if applied_to < 300 {
+                journal.reset().unwrap();
+            }
+        }
+        if journal.needs_rebuild() {
+            replaced += 1;
+            assert_eq!(journal.applied_to(), None);
+            assert!(dir.with_extension("damaged").exists(), "what was damaged is kept aside");
+            journal.append(1, &[audit(1, 0)]).unwrap();
+            journal.rebuilt().unwrap();
+            drop(journal);
+            let journal = Journal::open(&dir, JournalBounds::initial()).unwrap();
+            assert!(!journal.needs_rebuild());
+            assert_eq!(indexes(&journal, &all_audit()), [1]);
+        }
+    }
+    assert!(replaced >= 10, "only {replaced} of 12 kinds of damage were noticed");
+}
+
+/// Damages the files in `dir` in one of many ways.
+fn damage(dir: &Path, case: u64) {
+    for name in ["db", "conf"] {
+        let path = dir.join(name);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let len = bytes.len();
+        match (case, name) {
+            (0, "db") => bytes.truncate(len / 2),
+            (1, "db") => bytes.clear(),
+            (2, "db") => bytes.fill(0),
+            (3, "db") => bytes.fill(0xa5),
+            (4, "conf") => bytes.clear(),
+            (5, "conf") => bytes.iter_mut().for_each(|byte| *byte ^= 0x10),
+            (case @ 6.., "db") => (0..len).step_by(97 + case as usize).for_each(|at| bytes[at] ^= 1 << (case % 8)),
+            _ => continue,
+        }
+        std::fs::write(&path, bytes).unwrap();
+    }
+}
+
+/// A table that fails on request.
+#[derive(Debug)]
+struct FailingTable {
+    inner: MemTable,
+    /// 0: works; 1: full; 2: broken.
+    fails: Arc<AtomicU8>,
+}
+
+impl FailingTable {
+    fn check(&self) -> Result<(), TableError> {
+        match self.fails.load(Ordering::SeqCst) {
+            0 => Ok(()),
+            1 => Err(TableError::Full),
+            _ => Err(TableError::Broken(Arc::new(FailedCheck))),
+        }
+    }
+}
+
+impl Table for FailingTable {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, TableError> {
+        self.check().and_then(|()| self.inner.get(key))
+    }
+
+    fn apply(&self, batch: &BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Result<(), TableError> {
+        self.check().and_then(|()| self.inner.apply(batch))
+    }
+
+    fn scan(&self, range: &KeyRange, order: Order, see: &mut dyn FnMut(Pair) -> bool) -> Result<(), TableError> {
+        self.check().and_then(|()| self.inner.scan(range, order, see))
+    }
+
+    fn flush(&self) -> Result<(), TableError> {
+        self.check()
+    }
+}
+
+#[test]
+fn a_full_disk_marks_the_journal_to_be_rebuilt_and_nothing_more() {
+    for failure in [1, 2] {
+        let fails = Arc::new(AtomicU8::new(0));
+        let table = FailingTable { inner: MemTable::default(), fails: Arc::clone(&fails) };
+        let inner = Mutex::new(begin(Arc::new(table)).unwrap());
+        let journal = Journal { bounds: JournalBounds::initial(), dir: None, inner };
+        journal.append(1, &[audit(1, 0)]).unwrap();
+        fails.store(failure, Ordering::SeqCst);
+        assert!(matches!(journal.append(2, &[audit(2, 0)]), Err(JournalError::NeedsRebuild)));
+        assert!(journal.needs_rebuild());
+        fails.store(0, Ordering::SeqCst);
+        assert!(matches!(journal.append(3, &[audit(3, 0)]), Err(JournalError::NeedsRebuild)), "no row may be skipped");
+        assert_eq!(journal.applied_to(), Some(1));
+        assert!(matches!(journal.scan(&all_audit()), Err(JournalError::NeedsRebuild)));
+        journal.reset().unwrap();
+        (1..=3).for_each(|index| journal.append(index, &[audit(index, 0)]).unwrap());
+        journal.rebuilt().unwrap();
+        assert_eq!(indexes(&journal, &all_audit()), [1, 2, 3]);
+    }
+}
+
+/// Keys and values of format 1, frozen: one hexadecimal pair per line.
+const FROZEN_ROWS: &str = include_str!("../../../../tests/compat/store/journal-rows-v1.txt");
+
+#[test]
+fn rows_of_format_1_are_written_and_read_as_they_always_were() {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let rows =
+        [history("an\0id", 3, 77, b"body of version 3"), Row { key: RowKey::Audit { index: 78, seq: 2 }, body: Bytes::new() }];
+    let journal = Journal::in_memory(JournalBounds::initial());
+    journal.append(78, &rows).unwrap();
+    let mut lines = Vec::new();
+    let everything = (vec![0], vec![u8::MAX]);
+    let table = journal.table().unwrap();
+    table
+        .scan(&everything, Order::Ascending, &mut |(key, value)| {
+            lines.push((key, value));
+            true
+        })
+        .unwrap();
+    let written: String = lines.iter().map(|(key, value)| format!("{} {}\n", hex(key), hex(value))).collect();
+    assert_eq!(written, FROZEN_ROWS);
+
+    let unhex = |text: &str| (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect();
+    let pairs = FROZEN_ROWS.lines().map(|line| line.split_once(' ').unwrap());
+    let table = MemTable::default();
+    table.apply(&pairs.map(|(key, value)| (unhex(key), Some(unhex(value)))).collect()).unwrap();
+    let inner = Mutex::new(load(Arc::new(table)).unwrap());
+    let journal = Journal { bounds: JournalBounds::initial(), dir: None, inner };
+    assert_eq!((journal.applied_to(), journal.audit_records()), (Some(78), 1));
+    assert_eq!(journal.scan(&versions_of("an\0id")).unwrap(), rows[..1]);
+    assert_eq!(journal.scan(&all_audit()).unwrap(), rows[1..]);
+}

@@ -168,7 +168,9 @@ pub(crate) fn judge(status: &Status) -> Verdict {
         return Verdict::Unknown(text());
     }
     match status.code() {
-        Code::Unavailable | Code::ResourceExhausted | Code::Cancelled => Verdict::Later(refusal.to_string()),
+        Code::Unavailable | Code::Cancelled => Verdict::Later(refusal.to_string()),
+        // Of all that can be exhausted only this passes within the deadline of a call.
+        Code::ResourceExhausted if refusal.code == "BUSY" => Verdict::Later(refusal.to_string()),
         Code::DeadlineExceeded | Code::Unknown | Code::Internal => Verdict::Unknown(text()),
         _ => Verdict::Refused(Box::new(refusal)), // Every other code says that it was judged.
     }

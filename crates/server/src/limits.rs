@@ -10,3 +10,78 @@ pub const CONFIG_DEPTH_MAX: usize = 8;
 pub const CONFIG_LIST_MAX: usize = 64;
 /// Longest length of time in the configuration. A longer one is a configuration error.
 pub const CONFIG_DURATION_MAX: Duration = Duration::from_secs(86_400);
+/// Changes with their content that are kept in memory for watchers. Beyond it the oldest config versions go, and a
+/// watcher that asks for them hears `COMPACTED`.
+pub const RECENT_CHANGES_MAX: usize = 50_000;
+/// Digests of past config versions that a node remembers for comparison. An older one cannot be compared.
+pub const RECENT_DIGESTS_MAX: usize = 1_024;
+/// Log entry layouts that this build reads. A newer one stops the node.
+pub const ENTRY_FORMAT: u32 = 1;
+/// Times that a write which was certainly not executed is offered again after a change of leader. Then `NO_LEADER`.
+pub const WRITE_ATTEMPTS_MAX: usize = 16;
+/// Pause before such another offer when no change of leadership is announced.
+pub const WRITE_RETRY_PAUSE: Duration = Duration::from_millis(50);
+/// Longest wait for a leader before a write is refused with `NO_LEADER`; the write timeout holds as well.
+pub const LEADER_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Longest wait for another node's answer about itself.
+pub const PEER_QUESTION_MAX: Duration = Duration::from_secs(2);
+/// Longest wait for a membership change.
+pub const MEMBERSHIP_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Objects in one page of a list; a larger page size means this.
+pub const PAGE_OBJECTS_MAX: usize = 1_000;
+/// Bytes of objects in one page of a list; the rest follows in the next page.
+pub const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Largest message that the admin listener reads; a larger one is refused.
+pub const ADMIN_MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Devices times instants of one fleet check; more are refused.
+pub const FLEET_CHECKS_MAX: usize = 1_000_000;
+/// Longest bearer token; a longer one is refused.
+pub const TOKEN_BYTES_MAX: usize = 4_096;
+/// Longest chain of refused members named in one status.
+pub const MEMBERS_MAX: usize = 64;
+/// Consensus groups are numbered; there is one today.
+pub const GROUP: u32 = 0;
+/// Steps of a trace in one answer; the rest is left out.
+pub const TRACE_STEPS_MAX: usize = 2_048;
+/// Messages buffered for one watcher; a watcher that does not read them in time hears `COMPACTED`.
+pub const WATCH_BUFFER_MAX: usize = 256;
+/// Changes in one message of a watch; more of one config version follow in the next message.
+pub const WATCH_CHANGES_MAX: usize = 500;
+/// Watchers and followers at once on one node; one more is refused as `BUSY`.
+pub const WATCHERS_MAX: usize = 2_048;
+/// How long a watcher may leave its buffer full before it is told to start anew.
+pub const WATCH_STALL_MAX: Duration = Duration::from_secs(10);
+/// Objects in one message of a stream of objects.
+pub const STREAM_OBJECTS_MAX: usize = 500;
+/// Bytes of objects in one message of a stream of objects.
+pub const STREAM_BYTES_MAX: usize = 1024 * 1024;
+/// Audit records that one page of a list looks at; a page may hold fewer than asked for.
+pub const AUDIT_SCAN_MAX: usize = 20_000;
+/// Entries whose rows wait to be written to the journal. Beyond it rows are dropped and fetched from another node later.
+pub const JOURNAL_QUEUE_MAX: usize = 16_384;
+/// Entries whose rows are held back behind a gap. Beyond it the gap grows over them.
+pub const JOURNAL_HELD_MAX: usize = 16_384;
+/// Audit records that a tail may lag behind; then it hears `COMPACTED`.
+pub const AUDIT_TAIL_MAX: usize = 1_024;
+/// Entries in one page of rows between nodes.
+pub const ROWS_PER_PAGE_MAX: usize = 500;
+/// Pause before other nodes are asked again for missing rows.
+pub const REFILL_PAUSE: Duration = Duration::from_millis(500);
+/// Times that all other nodes are asked for rows that none of them has, before the node goes on without them.
+pub const REFILL_ROUNDS_MAX: usize = 20;
+/// Versions of one object that are looked at; the journal keeps fewer.
+pub const HISTORY_SCAN_MAX: usize = 10_000;
+/// Config versions that a watcher is given from the journal at a time.
+pub const WATCH_CATCH_UP_MAX: usize = 100;
+/// Interval at which a follower compares its digest with the leader's.
+pub const VERIFY_INTERVAL: Duration = Duration::from_secs(5);
+/// Interval at which gauges and the health service are brought up to date.
+pub const REFRESH_INTERVAL: Duration = Duration::from_millis(500);
+/// Pause between two attempts to reach the nodes named in `cluster.bootstrap`.
+pub const BOOTSTRAP_PAUSE: Duration = Duration::from_millis(250);
+/// How long recovery may take until it is said again that the node is still waiting.
+pub const WAITING_NOTICE: Duration = Duration::from_secs(10);
+/// Idle time after which an admin connection is asked whether it lives, and how long it may take to answer.
+pub const ADMIN_PING: Duration = Duration::from_secs(20);
+/// Streams of one admin connection at one moment.
+pub const ADMIN_STREAMS_MAX: u32 = 256;

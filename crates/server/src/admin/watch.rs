@@ -1,0 +1,230 @@
+//! Changes as they happen: complete, in order, resumable from any node.
+//!
+//! The newest changes lie in memory with their content; older ones are named by the replicated change table, and their
+//! content is in the history. What is in neither is `COMPACTED`: a watcher never sees a hole, nor content of another
+//! config version.
+
+use std::collections::BTreeSet;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context as TaskContext, Poll};
+
+use tidegate_model::{CatalogChange, ObjectKind, ProductId};
+use tidegate_proto::admin::v1 as admin;
+use tidegate_proto::convert::object_kind;
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status};
+
+use super::{Desk, id};
+use crate::codec;
+use crate::context::Context;
+use crate::limits::{WATCH_BUFFER_MAX, WATCH_CATCH_UP_MAX, WATCH_CHANGES_MAX, WATCH_STALL_MAX};
+use crate::pages::product_of;
+use crate::published::{Batch, Published};
+use crate::refusal::Door;
+
+/// Changes as they happen.
+#[derive(Clone)]
+pub struct Watches(pub Desk);
+
+#[tonic::async_trait]
+impl admin::watch_service_server::WatchService for Watches {
+    type WatchStream = Fated<admin::WatchResponse>;
+
+    async fn watch(&self, request: Request<admin::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let request = request.into_inner();
+        let wanted = Wanted::new(&request)?;
+        let slot = self.0.0.watcher_slot()?;
+        let published = self.0.0.published()?;
+        let epoch = published.state.epoch();
+        if request.epoch != 0 && request.epoch != epoch {
+            let floor = published.state.config_version();
+            return Err(Door::Compacted { from: request.from_config_version, floor }.into());
+        }
+        let from = match request.from_config_version {
+            0 => published.state.config_version(),
+            from => from,
+        };
+        let (sender, stream) = fated(WATCH_BUFFER_MAX);
+        let context = Arc::clone(&self.0.0);
+        let task = async move {
+            let _slot = slot;
+            let mut follower = Follower { context, epoch, at: from };
+            if let Err(door) = follow(&mut follower, &wanted, &sender).await {
+                sender.end(door.into());
+            }
+        };
+        self.0.0.platform.spawner.spawn("watch", Box::pin(task));
+        Ok(Response::new(stream))
+    }
+}
+
+/// Which changes a watcher wants.
+struct Wanted {
+    kinds: BTreeSet<ObjectKind>,
+    product: Option<ProductId>,
+}
+
+impl Wanted {
+    fn new(request: &admin::WatchRequest) -> Result<Self, Door> {
+        let kinds = request.kinds.iter().map(|kind| object_kind(*kind)).collect::<Result<_, _>>();
+        let product = request.product.as_deref().map(|text| id("product", text, ProductId::new)).transpose()?;
+        Ok(Self { kinds: kinds.map_err(codec::malformed)?, product })
+    }
+
+    /// Of a removed object the product may no longer be known: then it is passed on rather than missed.
+    fn admits(&self, published: &Published, change: &CatalogChange) -> bool {
+        let reference = change.reference();
+        let is_kind = self.kinds.is_empty() || self.kinds.contains(&reference.kind());
+        let product = product_of(published.state.catalog(), &reference);
+        is_kind && (self.product.is_none() || product.is_none() || product == self.product)
+    }
+}
+
+async fn follow(
+    follower: &mut Follower,
+    wanted: &Wanted,
+    sender: &FatedSender<admin::WatchResponse>,
+) -> Result<(), Door> {
+    let epoch = follower.epoch;
+    let begin = admin::WatchResponse { epoch, config_version: follower.at, ..admin::WatchResponse::default() };
+    if !sender.send(begin).await {
+        return Err(follower.too_slow());
+    }
+    loop {
+        let batches = tokio::select! {
+            () = sender.sender.closed() => return Ok(()),
+            batches = follower.next() => batches?,
+        };
+        for batch in batches {
+            let published = follower.context.shelf.load();
+            let changes: Vec<_> =
+                batch.changes.iter().filter(|change| wanted.admits(&published, change)).map(Into::into).collect();
+            let count = changes.len().div_ceil(WATCH_CHANGES_MAX);
+            for (number, part) in changes.chunks(WATCH_CHANGES_MAX).enumerate() {
+                let is_partial = number + 1 < count;
+                let config_version = batch.config_version;
+                let message = admin::WatchResponse { epoch, config_version, changes: part.to_vec(), is_partial };
+                if !sender.send(message).await {
+                    return Err(follower.too_slow());
+                }
+            }
+        }
+    }
+}
+
+/// Follows the changes of this node from a config version on.
+pub(crate) struct Follower {
+    pub(crate) context: Arc<Context>,
+    pub(crate) epoch: u64,
+    /// Everything up to here has been given out.
+    pub(crate) at: u64,
+}
+
+impl Follower {
+    /// Waits for changes after the last ones given out; never empty.
+    ///
+    /// # Errors
+    /// They are no longer kept, or the node serves no more.
+    pub(crate) async fn next(&mut self) -> Result<Vec<Batch>, Door> {
+        let mut versions = self.context.shelf.versions();
+        loop {
+            let (epoch, config_version) = *versions.borrow_and_update();
+            if epoch != self.epoch || !self.context.is_sound() {
+                return Err(Door::Compacted { from: self.at, floor: config_version });
+            }
+            let batches = match self.context.shelf.recent_since(self.at) {
+                Some(batches) => batches,
+                None => self.older().await?,
+            };
+            if let Some(last) = batches.last() {
+                self.at = last.config_version;
+                return Ok(batches);
+            }
+            if versions.changed().await.is_err() {
+                return Err(Door::NotReady);
+            }
+        }
+    }
+
+    pub(crate) fn too_slow(&self) -> Door {
+        Door::Compacted { from: self.at, floor: self.context.shelf.load().state.config_version() }
+    }
+
+    /// The next changes that are older than what lies in memory, with their content from the history.
+    async fn older(&self) -> Result<Vec<Batch>, Door> {
+        let published = self.context.shelf.load();
+        let floor = self.context.shelf.recent_floor();
+        let (books, from) = (self.context.books.clone(), self.at);
+        let read = move || {
+            let compacted = || Door::Compacted { from, floor };
+            let rows = published.state.changes().since(from);
+            let rows = rows.map_err(|error| Door::Compacted { from, floor: error.floor })?;
+            let mut batches = Vec::new();
+            for (config_version, names) in rows.take(WATCH_CATCH_UP_MAX).take_while(|(version, _)| *version <= floor) {
+                let mut changes = Vec::with_capacity(names.len());
+                for name in names.iter() {
+                    let versions = books.history(name, None, crate::limits::HISTORY_SCAN_MAX)?;
+                    let row = versions.into_iter().find(|row| row.config_version == config_version);
+                    let change = row.and_then(|row| row.change).ok_or_else(compacted)?;
+                    changes.push(CatalogChange::try_from(change).map_err(|_| Door::Journal)?);
+                }
+                batches.push(Batch { config_version, changes: changes.into() });
+            }
+            // Nothing named between here and the floor: nothing changed, and memory has the rest.
+            if batches.is_empty() {
+                batches.push(Batch { config_version: floor, changes: Arc::new([]) });
+            }
+            Ok(batches)
+        };
+        self.context.blocking("watch catch-up", read).await?
+    }
+}
+
+/// A stream of messages that can end with a status even when its buffer is full.
+pub struct Fated<T> {
+    receiver: mpsc::Receiver<T>,
+    fate: Arc<OnceLock<Status>>,
+    is_over: bool,
+}
+
+pub(crate) struct FatedSender<T> {
+    pub(crate) sender: mpsc::Sender<T>,
+    fate: Arc<OnceLock<Status>>,
+}
+
+/// A bounded channel whose receiving side is a [`Fated`] stream.
+pub(crate) fn fated<T>(buffer: usize) -> (FatedSender<T>, Fated<T>) {
+    let (sender, receiver) = mpsc::channel(buffer);
+    let fate = Arc::new(OnceLock::new());
+    (FatedSender { sender, fate: Arc::clone(&fate) }, Fated { receiver, fate, is_over: false })
+}
+
+impl<T> FatedSender<T> {
+    /// False if the other side is gone or does not read.
+    pub(crate) async fn send(&self, message: T) -> bool {
+        self.sender.send_timeout(message, WATCH_STALL_MAX).await.is_ok()
+    }
+
+    /// Ends the stream with this status, after what is buffered.
+    pub(crate) fn end(&self, status: Status) {
+        let _is_first = self.fate.set(status).is_ok();
+    }
+}
+
+impl<T> Stream for Fated<T> {
+    type Item = Result<T, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        match self.receiver.poll_recv(context) {
+            Poll::Ready(Some(message)) => Poll::Ready(Some(Ok(message))),
+            Poll::Ready(None) if self.is_over => Poll::Ready(None),
+            Poll::Ready(None) => {
+                self.is_over = true;
+                Poll::Ready(self.fate.get().cloned().map(Err))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Answers what other servers of the cluster ask.
+
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+use prost::Message;
+use tidegate_consensus::{AskHandler, AskRefused};
+
+use crate::codec;
+use crate::context::Context;
+use crate::wire::{Answer, DigestAnswer, DigestQuestion, Question, answer, question};
+
+/// Answers what other servers ask. It holds the node weakly: consensus holds the handler, and the node holds consensus.
+pub struct Asks(Weak<Context>);
+
+impl Asks {
+    /// Answers on behalf of this node.
+    #[must_use]
+    pub fn new(context: &Arc<Context>) -> Self {
+        Self(Arc::downgrade(context))
+    }
+}
+
+impl AskHandler for Asks {
+    fn handle(
+        &self,
+        _from: u64,
+        request: Bytes,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<Bytes, AskRefused>> + Send + 'static>> {
+        let context = self.0.upgrade();
+        Box::pin(async move {
+            let context = context.ok_or(AskRefused::NotLeader { leader: None })?;
+            let question = Question::decode(request).map_err(|error| AskRefused::Invalid { reason: error.to_string() })?;
+            let kind = match question.kind {
+                Some(question::Kind::Write(write)) => context.write_forwarded(write).await?,
+                Some(question::Kind::Change(change)) => context.change_forwarded(change).await?,
+                Some(question::Kind::Digest(question)) => answer::Kind::Digest(digest(&context, question)),
+                Some(question::Kind::Rows(question)) => {
+                    let books = context.books.clone();
+                    let read = context.blocking("rows read", move || codec::rows_answer(&books, question)).await;
+                    read.map_err(|_| AskRefused::Busy)?
+                }
+                None => return Err(AskRefused::Invalid { reason: "a question of a newer build".to_owned() }),
+            };
+            Ok(Answer { kind: Some(kind) }.encode_to_vec().into())
+        })
+    }
+}
+
+fn digest(context: &Context, question: DigestQuestion) -> DigestAnswer {
+    let published = context.shelf.load();
+    let epoch = published.state.epoch();
+    let present = published.state.config_version();
+    if question.config_version == 0 || question.config_version == present {
+        let digest = Bytes::copy_from_slice(&published.snapshot.digest().0);
+        return DigestAnswer { epoch, config_version: present, digest };
+    }
+    let digest = context.shelf.digest_at(question.config_version);
+    let digest = digest.map_or_else(Bytes::new, |digest| Bytes::copy_from_slice(&digest.0));
+    DigestAnswer { epoch, config_version: question.config_version, digest }
+}

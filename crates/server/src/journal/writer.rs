@@ -1,0 +1,222 @@
+//! The thread that appends rows, in log order, and notices when some are missing.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use prost::Message as _;
+use tidegate_model::ObjectRef;
+use tidegate_proto::storage::v1 as storage;
+use tidegate_store::journal::{Row, RowKey};
+use tidegate_store::limits::PURGE_SLICE_MAX;
+
+use super::{Gap, Message, Rows, Shared};
+use crate::limits::JOURNAL_HELD_MAX;
+use crate::wire;
+
+/// Appends until the sending side is gone.
+pub(super) fn run(shared: &Shared, receiver: &Receiver<Message>) {
+    let mut writer = Writer { shared, through: *shared.through.borrow(), gap: None, held: VecDeque::new() };
+    writer.reopen_if_needed();
+    while let Ok(message) = receiver.recv() {
+        writer.take(message);
+    }
+    // Without promise: whatever is lost is fetched again.
+    if let Err(error) = shared.journal.flush() {
+        tracing::warn!(%error, "the journal was not flushed at the end");
+    }
+}
+
+struct Writer<'a> {
+    shared: &'a Shared,
+    /// Rows are complete up to here.
+    through: u64,
+    gap: Option<Gap>,
+    /// What came after the gap, in order.
+    held: VecDeque<Message>,
+}
+
+impl Writer<'_> {
+    /// A journal that was found damaged is empty by now; one that broke since is emptied here.
+    fn reopen_if_needed(&mut self) {
+        if !self.shared.journal.needs_rebuild() {
+            return;
+        }
+        if let Err(error) = self.shared.journal.reset() {
+            tracing::error!(%error, "the journal cannot be emptied, history and audit of this node stop");
+            return;
+        }
+        self.through = 0;
+        self.publish();
+    }
+
+    fn publish(&self) {
+        self.shared.through.send_if_modified(|through| std::mem::replace(through, self.through) != self.through);
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Page(page) => self.fill(page),
+            Message::GiveUp => self.give_up(),
+            message @ (Message::Entry { .. } | Message::Reached { .. }) => {
+                if self.gap.is_none() {
+                    self.follow(message);
+                } else {
+                    self.hold(message);
+                }
+            }
+        }
+    }
+
+    /// Takes the next message in order, or finds that something is missing before it.
+    fn follow(&mut self, message: Message) {
+        let (previous, index) = bounds(&message);
+        if previous > self.through {
+            self.open_gap(Gap { from: self.through + 1, to: previous });
+            self.hold(message);
+            return;
+        }
+        if index <= self.through {
+            return;
+        }
+        let rows = match message {
+            Message::Entry { rows, .. } => Some(rows),
+            Message::Reached { .. } | Message::Page(_) | Message::GiveUp => None,
+        };
+        self.append(index, rows.as_deref());
+    }
+
+    fn append(&mut self, index: u64, rows: Option<&Rows>) {
+        let stored: Vec<Row> = rows.map_or_else(Vec::new, stored_rows);
+        match self.shared.journal.append(index, &stored) {
+            Ok(()) => {}
+            Err(tidegate_store::JournalError::NeedsRebuild) => {
+                // Emptied; the next message finds everything before it missing.
+                self.reopen_if_needed();
+                return;
+            }
+            Err(error) => tracing::error!(index, %error, "rows of an entry cannot be kept"),
+        }
+        self.through = index;
+        self.publish();
+        if let Some(rows) = rows {
+            self.purge(rows.audit_records_max);
+            // Nobody may be listening.
+            let _listeners = self.shared.news.send(Arc::new(rows.audit.clone()));
+        }
+    }
+
+    /// Keeps the audit within its bound, a slice at a time.
+    fn purge(&self, records_max: u64) {
+        let excess = self.shared.journal.audit_records().saturating_sub(records_max);
+        if excess >= u64::try_from(PURGE_SLICE_MAX).expect("a small number")
+            && let Err(error) = self.shared.journal.purge_audit(u64::MAX)
+        {
+            tracing::warn!(%error, "old audit records were not removed");
+        }
+    }
+
+    fn open_gap(&mut self, gap: Gap) {
+        tracing::info!(from = gap.from, to = gap.to, "history and audit rows are missing, asking other nodes for them");
+        self.gap = Some(gap);
+        self.shared.gap.send_replace(self.gap);
+    }
+
+    /// Keeps what comes after the gap; beyond the bound the gap grows over it instead.
+    fn hold(&mut self, message: Message) {
+        if self.held.len() < JOURNAL_HELD_MAX {
+            self.held.push_back(message);
+            return;
+        }
+        let (_, index) = bounds(&message);
+        self.held.clear();
+        if let Some(gap) = &mut self.gap {
+            gap.to = index;
+        }
+        self.shared.gap.send_replace(self.gap);
+    }
+
+    /// Appends what another node had for the gap.
+    fn fill(&mut self, page: wire::RowsAnswer) {
+        let Some(gap) = self.gap else { return };
+        let mut history: BTreeMap<u64, Vec<storage::HistoryRow>> = BTreeMap::new();
+        for row in page.history {
+            history.entry(row.index).or_default().push(row);
+        }
+        for audit in page.audit {
+            let index = audit.index;
+            let is_missing = (self.through + 1..=gap.to).contains(&index);
+            let Some(rows) = received_rows(audit, history.remove(&index).unwrap_or_default()).filter(|_| is_missing) else {
+                continue;
+            };
+            self.append(index, Some(&rows));
+        }
+        let reached = if page.next_index > 0 { page.next_index - 1 } else { page.applied_to };
+        if reached > self.through {
+            self.append(reached.min(gap.to), None);
+        }
+        self.go_on();
+    }
+
+    fn give_up(&mut self) {
+        if let Some(gap) = self.gap {
+            tracing::warn!(from = self.through + 1, to = gap.to, "no node has these history and audit rows any more");
+            self.append(gap.to, None);
+            self.go_on();
+        }
+    }
+
+    /// Closes the gap if it is filled, and takes what came after it.
+    fn go_on(&mut self) {
+        let Some(gap) = self.gap else { return };
+        if self.through < gap.to {
+            let left = Gap { from: self.through + 1, ..gap };
+            self.gap = Some(left);
+            self.shared.gap.send_replace(self.gap);
+            return;
+        }
+        self.gap = None;
+        self.shared.gap.send_replace(None);
+        if let Err(error) = self.shared.journal.rebuilt() {
+            tracing::warn!(%error, "the journal is not marked as complete");
+        }
+        tracing::info!(through = self.through, "history and audit rows are complete again");
+        for message in std::mem::take(&mut self.held) {
+            self.take(message);
+        }
+    }
+}
+
+/// The index before the message, and the one that it leads to.
+fn bounds(message: &Message) -> (u64, u64) {
+    match message {
+        Message::Entry { previous, rows } => (*previous, rows.index()),
+        Message::Reached { previous, index } => (*previous, *index),
+        Message::Page(_) | Message::GiveUp => (0, 0),
+    }
+}
+
+fn stored_rows(rows: &Rows) -> Vec<Row> {
+    let history = rows.history.iter().map(|(reference, row)| Row {
+        key: RowKey::History {
+            kind: reference.kind().as_str().to_owned(),
+            id: reference.id(),
+            version: row.version,
+            index: row.index,
+        },
+        body: row.encode_to_vec().into(),
+    });
+    let audit = Row { key: RowKey::Audit { index: rows.audit.index, seq: 0 }, body: rows.audit.encode_to_vec().into() };
+    history.chain([audit]).collect()
+}
+
+/// Rows as another node sent them; `None` if they cannot be read.
+fn received_rows(audit: storage::AuditRow, history: Vec<storage::HistoryRow>) -> Option<Rows> {
+    let named = |row: storage::HistoryRow| {
+        let change = tidegate_model::CatalogChange::try_from(row.change.clone()?).ok()?;
+        let reference: ObjectRef = change.reference();
+        Some((reference, row))
+    };
+    let history = history.into_iter().map(named).collect::<Option<Vec<_>>>()?;
+    Some(Rows { history, audit, audit_records_max: u64::MAX })
+}

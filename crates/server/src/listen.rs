@@ -1,0 +1,180 @@
+//! The admin listener: an accept loop over the network seam, and the services behind the door.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use tidegate_platform::{Accepted, Io, Listener, Spawner};
+use tidegate_proto::FILE_DESCRIPTOR_SET;
+use tidegate_proto::admin::v1 as admin;
+use tidegate_proto::edge::v1::snapshot_service_server::SnapshotServiceServer;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tonic::transport::server::Connected;
+
+use crate::admin::{
+    Applies, Audits, Bundles, Clusters, Cohorts, Desk, Devices, Exclusions, Holds, Overrides, Products, Releases, Rollouts,
+    Watches,
+};
+use crate::context::Context;
+use crate::door::DoorLayer;
+use crate::edge::Snapshots;
+use crate::limits::{ADMIN_MESSAGE_BYTES_MAX, ADMIN_PING, ADMIN_STREAMS_MAX};
+use crate::metrics::Metrics;
+
+/// An accepted connection with its place among those that are allowed at once.
+pub struct AdminIo {
+    io: Box<dyn Io>,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Connected for AdminIo {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) {}
+}
+
+impl AsyncRead for AdminIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut TaskContext<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for AdminIo {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut TaskContext<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}
+
+/// Accepts until `stop` turns true or the listener fails; connections beyond the bound wait to be accepted.
+fn accepted(
+    mut listener: Box<dyn Listener>,
+    connections_max: usize,
+    spawner: &dyn Spawner,
+    mut stop: watch::Receiver<bool>,
+) -> ReceiverStream<std::io::Result<AdminIo>> {
+    let (sender, receiver) = mpsc::channel(1);
+    let slots = Arc::new(Semaphore::new(connections_max));
+    let task = async move {
+        loop {
+            let accepting = async {
+                let slot = Arc::clone(&slots).acquire_owned().await.ok()?;
+                Some((slot, listener.accept().await))
+            };
+            let next = tokio::select! {
+                biased;
+                _ = stop.wait_for(|is_stopping| *is_stopping) => return,
+                next = accepting => next,
+            };
+            let Some((slot, accepted)) = next else { return };
+            let connection = accepted.map(|Accepted { io, .. }| AdminIo { io, _slot: slot });
+            let is_over = connection.is_err();
+            if sender.send(connection).await.is_err() || is_over {
+                return;
+            }
+        }
+    };
+    spawner.spawn("admin accept", Box::pin(task));
+    ReceiverStream::new(receiver)
+}
+
+/// All services of the admin listener.
+fn routes<H>(context: &Arc<Context>, health: H) -> Routes
+where
+    H: tower::Service<http::Request<tonic::body::Body>, Error = std::convert::Infallible>
+        + tonic::server::NamedService
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    H::Response: axum::response::IntoResponse,
+    H::Future: Send + 'static,
+{
+    let desk = Desk::new(Arc::clone(context));
+    let mut routes = Routes::builder();
+    macro_rules! add {
+        ($($module:ident::$server:ident($service:ident);)*) => {
+            $(routes.add_service(
+                admin::$module::$server::new($service(desk.clone())).max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
+            );)*
+        };
+    }
+    add! {
+        apply_service_server::ApplyServiceServer(Applies);
+        audit_service_server::AuditServiceServer(Audits);
+        bundle_service_server::BundleServiceServer(Bundles);
+        cluster_service_server::ClusterServiceServer(Clusters);
+        cohort_service_server::CohortServiceServer(Cohorts);
+        device_service_server::DeviceServiceServer(Devices);
+        exclusion_service_server::ExclusionServiceServer(Exclusions);
+        hold_service_server::HoldServiceServer(Holds);
+        override_service_server::OverrideServiceServer(Overrides);
+        product_service_server::ProductServiceServer(Products);
+        release_service_server::ReleaseServiceServer(Releases);
+        rollout_service_server::RolloutServiceServer(Rollouts);
+        watch_service_server::WatchServiceServer(Watches);
+    }
+    routes.add_service(SnapshotServiceServer::new(Snapshots(desk)));
+    let reflection = || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET);
+    let well_formed = "the descriptors come from the code generator";
+    routes.add_service(reflection().build_v1().expect(well_formed));
+    routes.add_service(reflection().build_v1alpha().expect(well_formed));
+    routes.add_service(health);
+    routes.routes()
+}
+
+/// Serves operators and edges on `listener` until `stop` turns true and running calls have ended.
+///
+/// # Errors
+/// The listener failed for good.
+pub async fn serve<H>(
+    listener: Box<dyn Listener>,
+    context: Arc<Context>,
+    metrics: Metrics,
+    health: H,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), tonic::transport::Error>
+where
+    H: tower::Service<http::Request<tonic::body::Body>, Error = std::convert::Infallible>
+        + tonic::server::NamedService
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    H::Response: axum::response::IntoResponse,
+    H::Future: Send + 'static,
+{
+    let connections_max = context.config.limits.admin_connections;
+    let incoming = accepted(listener, connections_max, context.platform.spawner.as_ref(), stop.clone());
+    let routes = routes(&context, health);
+    Server::builder()
+        .max_concurrent_streams(ADMIN_STREAMS_MAX)
+        .http2_keepalive_interval(Some(ADMIN_PING))
+        .http2_keepalive_timeout(Some(ADMIN_PING))
+        .layer(DoorLayer::new(context, metrics))
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(incoming, async move {
+            // An error means that the sender is gone, which asks for the end as well.
+            let _is_stopping = stop.wait_for(|is_stopping| *is_stopping).await.is_ok();
+        })
+        .await
+}

@@ -1,0 +1,185 @@
+//! What readers see: the state and its compiled snapshot, swapped in whole after each batch of entries.
+//!
+//! One writer (the application, in log order), any number of readers that never block it nor each other. Everything
+//! that serves a read starts from [`Shelf::load`].
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use arc_swap::ArcSwap;
+use tidegate_eligibility::Snapshot;
+use tidegate_machine::State;
+use tidegate_model::{CatalogChange, Digest};
+use tokio::sync::{Notify, watch};
+
+use crate::limits::{RECENT_CHANGES_MAX, RECENT_DIGESTS_MAX};
+
+/// The state at one log index. Never changes once it is on the shelf.
+#[derive(Clone)]
+pub struct Published {
+    /// The replicated state.
+    pub state: State,
+    /// Its catalog, compiled.
+    pub snapshot: Snapshot,
+}
+
+/// All changes of one config version, with the content they brought.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The config version.
+    pub config_version: u64,
+    /// One per object, in an order in which a catalog can be brought forward.
+    pub changes: Arc<[CatalogChange]>,
+}
+
+/// The newest changes with their content, so that watchers need not reconstruct it.
+#[derive(Debug, Default)]
+struct Recent {
+    batches: VecDeque<Batch>,
+    changes: usize,
+    /// Everything after this config version is in `batches`.
+    floor: u64,
+}
+
+/// Where the newest [`Published`] lies.
+pub struct Shelf {
+    current: ArcSwap<Published>,
+    recent: Mutex<Recent>,
+    digests: Mutex<VecDeque<(u64, Digest)>>,
+    /// Epoch and config version of `current`; wakes watchers.
+    version: watch::Sender<(u64, u64)>,
+    /// Set when an entry could not be understood: from then on nothing here may be served.
+    poison: OnceLock<String>,
+    poisoned: Notify,
+}
+
+impl Shelf {
+    /// A shelf that shows `state`.
+    #[must_use]
+    pub fn new(state: State, snapshot: Snapshot) -> Self {
+        let recent = Recent { floor: state.config_version(), ..Recent::default() };
+        Self {
+            version: watch::Sender::new((state.epoch(), state.config_version())),
+            current: ArcSwap::from_pointee(Published { state, snapshot }),
+            recent: Mutex::new(recent),
+            digests: Mutex::new(VecDeque::new()),
+            poison: OnceLock::new(),
+            poisoned: Notify::new(),
+        }
+    }
+
+    /// The newest state. Later calls never give an older one.
+    #[must_use]
+    pub fn load(&self) -> Arc<Published> {
+        self.current.load_full()
+    }
+
+    /// The same for the length of one check, without touching a reference count.
+    #[must_use]
+    pub fn peek(&self) -> arc_swap::Guard<Arc<Published>> {
+        self.current.load()
+    }
+
+    /// Replaces the state after a batch of entries. Called by the application alone, in log order.
+    pub fn publish(&self, published: Published, batches: Vec<Batch>) {
+        let version = (published.state.epoch(), published.state.config_version());
+        {
+            let mut recent = self.recent.lock().expect("no panic happens under this lock");
+            for batch in batches {
+                recent.changes += batch.changes.len();
+                recent.batches.push_back(batch);
+            }
+            recent.trim();
+        }
+        self.note_digest(version.1, published.snapshot.digest());
+        self.current.store(Arc::new(published));
+        self.version.send_if_modified(|current| std::mem::replace(current, version) != version);
+    }
+
+    /// Replaces the state by an installed one: what led to it is not known, so watchers must start anew.
+    pub fn replace(&self, published: Published) {
+        let version = (published.state.epoch(), published.state.config_version());
+        {
+            let mut recent = self.recent.lock().expect("no panic happens under this lock");
+            *recent = Recent { floor: version.1, ..Recent::default() };
+        }
+        self.note_digest(version.1, published.snapshot.digest());
+        self.current.store(Arc::new(published));
+        self.version.send_replace(version);
+    }
+
+    fn note_digest(&self, config_version: u64, digest: Digest) {
+        let mut digests = self.digests.lock().expect("no panic happens under this lock");
+        if digests.back().is_some_and(|(last, _)| *last == config_version) {
+            return;
+        }
+        if digests.len() == RECENT_DIGESTS_MAX {
+            digests.pop_front();
+        }
+        digests.push_back((config_version, digest));
+    }
+
+    /// The digest that this node had at `config_version`, if it is recent.
+    #[must_use]
+    pub fn digest_at(&self, config_version: u64) -> Option<Digest> {
+        let digests = self.digests.lock().expect("no panic happens under this lock");
+        digests.iter().find(|(version, _)| *version == config_version).map(|(_, digest)| *digest)
+    }
+
+    /// Changes after `config_version` with their content, oldest first, if all of them are still here.
+    #[must_use]
+    pub fn recent_since(&self, config_version: u64) -> Option<Vec<Batch>> {
+        let recent = self.recent.lock().expect("no panic happens under this lock");
+        if config_version < recent.floor {
+            return None;
+        }
+        let start = recent.batches.partition_point(|batch| batch.config_version <= config_version);
+        Some(recent.batches.range(start..).cloned().collect())
+    }
+
+    /// The oldest config version from which [`recent_since`](Self::recent_since) has everything.
+    #[must_use]
+    pub fn recent_floor(&self) -> u64 {
+        self.recent.lock().expect("no panic happens under this lock").floor
+    }
+
+    /// Follows (epoch, config version).
+    #[must_use]
+    pub fn versions(&self) -> watch::Receiver<(u64, u64)> {
+        self.version.subscribe()
+    }
+
+    /// Says that the log holds something this build cannot carry out. Nothing is served from then on.
+    pub fn poison(&self, reason: String) {
+        if self.poison.set(reason).is_ok() {
+            self.poisoned.notify_waiters();
+        }
+    }
+
+    /// Why nothing may be served, if so.
+    #[must_use]
+    pub fn poison_reason(&self) -> Option<&str> {
+        self.poison.get().map(String::as_str)
+    }
+
+    /// Resolves when the shelf is poisoned.
+    pub async fn when_poisoned(&self) -> String {
+        loop {
+            let notified = self.poisoned.notified();
+            if let Some(reason) = self.poison_reason() {
+                return reason.to_owned();
+            }
+            notified.await;
+        }
+    }
+}
+
+impl Recent {
+    fn trim(&mut self) {
+        while self.changes > RECENT_CHANGES_MAX && self.batches.len() > 1 {
+            let Some(oldest) = self.batches.pop_front() else { return };
+            self.changes -= oldest.changes.len();
+            self.floor = oldest.config_version;
+        }
+    }
+}

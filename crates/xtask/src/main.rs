@@ -2,7 +2,15 @@
 //!
 //! Start with [`verify`], which says what a commit must keep.
 
+#![allow(clippy::print_stdout, reason = "a command-line tool")]
+
 mod codegen;
+mod docs;
+mod fix;
+mod layers;
+mod sim;
+mod sources;
+mod verify;
 mod workspace;
 
 use anyhow::Result;
@@ -17,17 +25,56 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Generates crates/proto/src/gen from proto/
+    /// Check everything that a commit must keep; changes nothing
+    Verify {
+        /// Leave the tests out
+        #[arg(long)]
+        no_tests: bool,
+        /// Only what needs no compiler
+        #[arg(long, conflicts_with = "no_tests")]
+        fast: bool,
+    },
+    /// Repair what verify complains of: generated code and docs, clippy's own fixes, format
+    Fix,
+    /// Generate crates/proto/src/gen from proto
     Codegen,
+    /// Generate docs/reference/layers.md
+    Docs,
+    /// Sweep the simulation over many seeds, each in two processes
+    Sim {
+        /// Number of seeds
+        #[arg(long, default_value_t = 200)]
+        seeds: u64,
+        /// First seed
+        #[arg(long, default_value_t = 1)]
+        first: u64,
+        /// Processes at a time
+        #[arg(long, default_value_t = 2)]
+        jobs: usize,
+        /// Build the simulation with optimisations
+        #[arg(long)]
+        release: bool,
+    },
 }
 
 fn main() -> Result<()> {
     let root = workspace::root();
     match Arguments::parse().task {
+        Task::Verify { no_tests, fast } => {
+            let extent = match (fast, no_tests) {
+                (true, _) => verify::Extent::Fast,
+                (false, true) => verify::Extent::NoTests,
+                (false, false) => verify::Extent::Full,
+            };
+            verify::run(&root, extent)
+        }
+        Task::Fix => fix::run(&root),
         Task::Codegen => {
             let changed = codegen::write(&root)?;
             eprintln!("codegen: {changed} files changed");
             Ok(())
         }
+        Task::Docs => docs::write(&root),
+        Task::Sim { seeds, first, jobs, release } => sim::run(&root, sim::Sweep { first, seeds, jobs, is_release: release }),
     }
 }

@@ -59,7 +59,7 @@ fn every_flipped_bit_of_the_log_is_named_or_changes_nothing() {
     let mut harmless = 0;
     for path in segments(&vfs) {
         let len = vfs.len(&path).unwrap();
-        for offset in (0..len).step_by(7) {
+        for offset in (0..len).step_by(13) {
             // A process that ends without a trace; the disk stays as it was written.
             let copy = vfs_copy(&vfs);
             copy.flip(&path, offset, 1 << (offset % 8)).unwrap();
@@ -76,7 +76,7 @@ fn every_flipped_bit_of_the_log_is_named_or_changes_nothing() {
             }
         }
     }
-    assert!(named > 3_000, "{named} named, {harmless} harmless");
+    assert!(named > 1_500, "{named} named, {harmless} harmless");
 }
 
 /// The same bytes on another disk.

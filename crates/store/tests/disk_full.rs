@@ -31,7 +31,9 @@ impl Node {
         }
         let (log, writer) = home.open_log(0, &LogOptions::small()).unwrap();
         model.compare(&log).unwrap();
-        Self { vfs: vfs.clone(), home, log, writer, model }
+        let mut node = Self { vfs: vfs.clone(), home, log, writer, model };
+        while node.writer.idle().unwrap() {}
+        node
     }
 
     fn drive(&mut self) -> Result<(), Fault> {

@@ -123,6 +123,7 @@ fn a_failed_sync_stops_the_log_for_good() {
     let fault = writer.drive().unwrap_err();
     assert!(matches!(fault, Fault::Io { operation: "syncing", .. }), "{fault}");
     assert!(matches!(log.submit(append(3), done("never")), Err(Refused::Stopped(Fault::Io { .. }))));
+    assert!(matches!(log.stopped(), Some(Fault::Io { .. })));
     assert!(writer.drive().is_err(), "and it is not tried again");
     assert_eq!(results.try_iter().collect::<Vec<_>>(), [("first", true), ("second", false), ("third", false)]);
     drop((home, log, writer));

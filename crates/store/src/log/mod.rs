@@ -132,8 +132,8 @@ pub fn create(vfs: Arc<dyn Vfs>, dir: &Path, identity: &Identity, group: u64, op
     Ok(())
 }
 
-/// Opens the log in `dir`: reads it back, cuts a torn tail, finishes a purge that was cut short, and makes spare
-/// segments as far as the disk has room.
+/// Opens the log in `dir`: reads it back, cuts a torn tail and finishes a purge that was cut short. Spare segments that
+/// are missing are made by the driver when it is idle, so that a node starts at once.
 ///
 /// `Damaged` names what was promised and is not there; `Foreign` a folder of somebody else; `Format` one of a newer
 /// build. Nothing is changed in these cases.
@@ -156,7 +156,7 @@ pub fn open(
     let mut writer = assemble(files, dir, header, recovered, pool, options)?;
     writer.begin_life(&unproven)?;
     writer.give_back()?;
-    while writer.idle()? {}
+    writer.publish_space();
     let log = Log { guard: Arc::new(Guard { shared: Arc::clone(&writer.shared) }) };
     Ok((log, writer))
 }
@@ -237,6 +237,12 @@ impl Log {
     pub async fn submit_when_ready(&self, op: Op, done: Done) -> Result<(), Refused> {
         let room = self.shared().room(&op).await;
         self.shared().submit(op, done, room)
+    }
+
+    /// What stopped the log, if it has stopped.
+    #[must_use]
+    pub fn stopped(&self) -> Option<Fault> {
+        self.shared().fault()
     }
 
     /// The largest entry payload that this log takes, in bytes.

@@ -24,6 +24,15 @@ struct Making {
     zeroed: u32,
 }
 
+/// How a spare is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// In steps with a sync each, so that a group commit in between waits for one step only.
+    Gentle,
+    /// With one sync: somebody waits for it.
+    AtOnce,
+}
+
 /// The spare segments of one log.
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -93,7 +102,7 @@ impl Pool {
     pub(crate) fn take(&mut self) -> Result<Spare, Fault> {
         self.is_starved = false;
         while self.ready.is_empty() && !self.is_starved {
-            self.step_towards(1)?;
+            self.step_towards(1, Pace::AtOnce)?;
         }
         let needed = u64::from(self.segment_bytes);
         self.ready.pop_front().ok_or_else(|| Fault::Full { path: self.dir.clone(), needed })
@@ -101,10 +110,10 @@ impl Pool {
 
     /// Does a small part of what is needed to have all spares ready; says whether there is more to do.
     pub(crate) fn step(&mut self) -> Result<bool, Fault> {
-        self.step_towards(self.target)
+        self.step_towards(self.target, Pace::Gentle)
     }
 
-    fn step_towards(&mut self, target: usize) -> Result<bool, Fault> {
+    fn step_towards(&mut self, target: usize, pace: Pace) -> Result<bool, Fault> {
         if self.ready.len() >= target || self.is_starved {
             return Ok(false);
         }
@@ -115,7 +124,7 @@ impl Pool {
                 Err(fault) => return self.starve_or_fail(fault),
             },
         };
-        match self.zero_some(making) {
+        match self.zero_some(making, pace) {
             Ok(()) => Ok(self.ready.len() < target),
             Err(fault) => self.starve_or_fail(fault),
         }
@@ -135,8 +144,12 @@ impl Pool {
         Ok(making)
     }
 
-    fn zero_some(&mut self, mut making: Making) -> Result<(), Fault> {
-        let step = (self.segment_bytes - making.zeroed).min(ZERO_STEP_BYTES);
+    fn zero_some(&mut self, mut making: Making, pace: Pace) -> Result<(), Fault> {
+        let left = self.segment_bytes - making.zeroed;
+        let step = match pace {
+            Pace::Gentle => left.min(ZERO_STEP_BYTES),
+            Pace::AtOnce => left,
+        };
         let Spare { path, file } = &making.spare;
         let zeros = vec![0; step as usize];
         let written = file.write_at(u64::from(making.zeroed), &zeros).map_err(|e| Fault::io("writing", path, e));

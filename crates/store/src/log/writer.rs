@@ -248,6 +248,7 @@ impl LogWriter {
 
     /// Drives until every handle is gone and the queue is empty, blocking this thread; or until a fault.
     pub fn run(mut self) -> Result<(), Fault> {
+        self.fill_idle_time()?;
         while self.shared.wait_blocking() != Wake::Closed {
             self.work()?;
         }
@@ -256,6 +257,7 @@ impl LogWriter {
 
     /// As [`LogWriter::run`], in a task: file operations happen inline, for the simulation.
     pub async fn run_inline(mut self) -> Result<(), Fault> {
+        self.fill_idle_time()?;
         while self.shared.wait().await != Wake::Closed {
             self.work()?;
         }
@@ -269,6 +271,10 @@ impl LogWriter {
 
     fn work(&mut self) -> Result<(), Fault> {
         self.drive()?;
+        self.fill_idle_time()
+    }
+
+    fn fill_idle_time(&mut self) -> Result<(), Fault> {
         while !self.shared.has_queued() && self.idle()? {}
         Ok(())
     }

@@ -83,7 +83,8 @@ pub fn read(source_name: &str, text: &str) -> Result<Stream, Vec<ManifestError>>
         [node] => reader.stream(node),
         _ if !reader.errors.is_empty() => None,
         _ => {
-            reader.refuse(&Node::unmarked(Data::List(Vec::new())), "", "must be one JSON document");
+            let rule = format!("{} documents must be one", nodes.len());
+            reader.errors.push(ManifestError::at(source_name, tree::Mark::default(), Invalid::new("", "", rule)));
             None
         }
     };

@@ -199,10 +199,11 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// True if the dead end that a stop belongs to, the greatest version below, is one now.
+    /// True if the version that a stop belongs to, the greatest one below, is a dead end now.
     fn is_dead_end_beside(&self, stop: &Node) -> bool {
-        let below = self.stream.entries.iter().rfind(|entry| entry.version < stop.version);
-        below.is_some_and(|entry| entry.dead_end.is_some())
+        let versions = self.before.nodes.iter().filter(|node| node.role == Role::Version && node.version < stop.version);
+        let own = versions.map(|node| node.version).max().and_then(|version| self.stream.entry(version));
+        own.is_some_and(|entry| entry.dead_end.is_some())
     }
 
     /// Completes what is ACTIVE and must not or need not limit anybody any more.

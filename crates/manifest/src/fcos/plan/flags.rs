@@ -81,8 +81,12 @@ impl Flags {
             spec.disabled = Some(self.is_disabled);
             &self.notes
         };
-        note(release.notes != notes, "notes");
+        // The notes of the import itself go with what they explain.
+        note(release.notes != notes && !notes.starts_with(MARK) && !release.notes.starts_with(MARK), "notes");
         spec.notes = notes.to_owned();
+        if changes.is_empty() && release.notes != notes {
+            changes.push("notes".to_owned());
+        }
         changes
     }
 

@@ -86,3 +86,48 @@ impl ChangeTable {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use tidegate_model::ProductId;
+
+    use super::*;
+
+    fn names(count: usize) -> Vec<ObjectRef> {
+        (0..count).map(|i| ObjectRef::Product(ProductId::new(&format!("p{i}")).unwrap())).collect()
+    }
+
+    fn config_versions(table: &ChangeTable, since: u64) -> Result<Vec<u64>, Compacted> {
+        table.since(since).map(|rows| rows.map(|(config_version, _)| config_version).collect())
+    }
+
+    #[test]
+    fn the_oldest_config_versions_are_dropped_whole() {
+        let mut table = ChangeTable::starting_at(10);
+        let third = limits::CHANGES_MAX / 3;
+        for config_version in [12, 15, 16] {
+            table.push(config_version, names(third));
+        }
+        assert_eq!(config_versions(&table, 10), Ok(vec![12, 15, 16]));
+        assert_eq!(config_versions(&table, 9), Err(Compacted { asked: 9, floor: 10 }));
+        table.push(20, names(2));
+        assert_eq!(config_versions(&table, 12), Ok(vec![15, 16, 20]));
+        assert_eq!(config_versions(&table, 11), Err(Compacted { asked: 11, floor: 12 }));
+        assert_eq!(table.len(), 2 * third + 2);
+        assert_eq!(config_versions(&table, 20), Ok(vec![]));
+        assert_eq!(config_versions(&table, 99), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_config_version_larger_than_the_table_is_kept_whole() {
+        let mut table = ChangeTable::starting_at(0);
+        table.push(1, names(1));
+        table.push(2, names(limits::CHANGES_MAX + 5));
+        assert_eq!((table.floor(), table.len()), (1, limits::CHANGES_MAX + 5));
+        table.push(3, names(1));
+        assert_eq!((table.floor(), table.len()), (2, 1));
+        table.push(3, Vec::new());
+        assert!(table.is_empty());
+    }
+}

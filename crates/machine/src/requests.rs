@@ -100,3 +100,53 @@ fn only_stops(command: &Command) -> bool {
         Command::Apply(_) | Command::Delete(_) | Command::Batch(_) | Command::Settings(_) | Command::Token(_) => false,
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use tidegate_model::{ReleaseId, Transition};
+
+    use super::*;
+
+    fn transition(verb: Verb) -> Command {
+        let release = ReleaseId::new("r1").unwrap();
+        Command::Transition(Transition { release, expected_version: None, reason: None, verb })
+    }
+
+    fn remember(table: &mut RequestTable, number: u64, secs: i64) -> bool {
+        let key = (Principal::new("ops").unwrap(), RequestId::new(&format!("q{number}")).unwrap());
+        let outcome = Outcome { config_version: number, objects: Vec::new(), warnings: Vec::new() };
+        let at = Timestamp::from_secs(secs);
+        table.remember(key, RequestRecord { digest: Digest([0; 32]), index: number, at, result: Ok(outcome) })
+    }
+
+    #[test]
+    fn a_full_table_still_takes_emergency_stops() {
+        assert_eq!(room(&transition(Verb::Resume { acknowledge: true })), limits::REQUESTS_MAX);
+        assert_eq!(room(&Command::Apply(Vec::new())), limits::REQUESTS_MAX);
+        for stop in [Verb::Pause, Verb::Disable, Verb::Discard] {
+            assert_eq!(room(&transition(stop)), limits::REQUESTS_MAX + limits::REQUESTS_RESERVE);
+        }
+        // A batch may hold anything, so it may not use the reserve.
+        assert_eq!(room(&Command::Batch(vec![transition(Verb::Pause)])), limits::REQUESTS_MAX);
+    }
+
+    #[test]
+    fn old_answers_go_a_few_at_a_time_and_young_ones_stay() {
+        let mut table = RequestTable::default();
+        let many = limits::REQUESTS_FORGOTTEN_PER_ENTRY as u64 + 3;
+        for number in 0..many {
+            assert!(remember(&mut table, number, 100));
+        }
+        assert!(remember(&mut table, many, 200));
+        assert!(!remember(&mut table, many, 200), "a key is taken once");
+        let day = 86_400;
+        table.forget_old(Timestamp::from_secs(100 + day));
+        assert_eq!(table.len() as u64, many + 1, "exactly a day is not more than a day");
+        table.forget_old(Timestamp::from_secs(101 + day));
+        assert_eq!(table.len(), 4);
+        table.forget_old(Timestamp::from_secs(101 + day));
+        table.forget_old(Timestamp::from_secs(101 + day));
+        assert_eq!(table.iter().map(|(_, record)| record.index).collect::<Vec<_>>(), [many]);
+    }
+}

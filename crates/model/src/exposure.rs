@@ -118,8 +118,11 @@ impl Ramp {
                 Admission::of_share(u128::from(share.get()), 1_000_000)
             }
             Self::Groups { groups, interval } => {
-                let open =
-                    if interval.as_millis() == 0 { u64::from(*groups) } else { elapsed.as_millis() / interval.as_millis() + 1 };
+                let open = if interval.as_millis() == 0 {
+                    u64::from(*groups)
+                } else {
+                    (elapsed.as_millis() / interval.as_millis()).saturating_add(1)
+                };
                 // group(position) < open  <=>  position < ceil(open * 2^64 / groups)
                 if open >= u64::from(*groups) {
                     return Admission::Everybody;

@@ -45,3 +45,7 @@ pub const EXCLUSION_GROUPS_MAX: usize = 64;
 pub const PREVIOUS_MAX: usize = 256;
 /// Longest span of time anywhere (100 years), in milliseconds.
 pub const SPAN_MS_MAX: u64 = 100 * 366 * 24 * 3_600 * 1_000;
+/// Earliest instant in a wanted object (0001-01-01T00:00:00Z), in milliseconds since the Unix epoch.
+pub const INSTANT_MS_MIN: i64 = -62_135_596_800_000;
+/// Latest instant in a wanted object (9999-12-31T23:59:59.999Z), in milliseconds since the Unix epoch.
+pub const INSTANT_MS_MAX: i64 = 253_402_300_799_999;

@@ -32,6 +32,8 @@ impl OverrideSpec {
             OverrideTarget::Devices(devices) => broken.count("devices", devices.len(), 1, limits::DEVICE_KEYS_MAX),
             OverrideTarget::Selector(selector) => broken.part("selector", selector.validate()),
         }
+        broken.instant("starts_at", self.starts_at);
+        broken.instant("ends_at", self.ends_at);
         if let (Some(start), Some(end)) = (self.starts_at, self.ends_at) {
             broken.rule(start < end, "ends_at", end.to_string(), "must come after starts_at");
         }

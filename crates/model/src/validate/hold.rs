@@ -17,6 +17,8 @@ impl HoldSpec {
         if let (Some(_), Some(bundle)) = (&self.release, &self.bundle) {
             broken.rule(false, "bundle", bundle.as_str(), "must not be combined with release");
         }
+        broken.instant("from", self.from);
+        broken.instant("until", self.until);
         if let (Some(from), Some(until)) = (self.from, self.until) {
             broken.rule(from < until, "until", until.to_string(), "must come after from");
         }

@@ -19,7 +19,7 @@ use crate::command::{AttestationSpec, Spec};
 use crate::exclusion::Exclusion;
 use crate::invalid::Invalid;
 use crate::limits;
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 use crate::version::{Version, VersionRequirement, VersionScheme, VersionText};
 
 impl Spec {
@@ -139,6 +139,14 @@ impl Broken {
     fn some_span(&mut self, field: &str, span: Span) {
         self.rule(span > Span::ZERO, field, span.to_string(), "must be more than 0s");
         self.span(field, span);
+    }
+
+    /// A point in time, if one is given.
+    fn instant(&mut self, field: &str, instant: Option<Timestamp>) {
+        if let Some(instant) = instant {
+            let fits = (limits::INSTANT_MS_MIN..=limits::INSTANT_MS_MAX).contains(&instant.as_millis());
+            self.rule(fits, field, instant.to_string(), "must lie in the years 1 to 9999");
+        }
     }
 
     /// Items that must differ from each other.

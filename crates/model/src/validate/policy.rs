@@ -11,8 +11,12 @@ impl Policy {
     #[must_use]
     pub fn validate(&self) -> Vec<Invalid> {
         let mut broken = Broken::default();
-        if let Trigger::After(other) = &self.trigger {
-            broken.rule(*other != self.release, "trigger.after", other.as_str(), "must be another release");
+        match &self.trigger {
+            Trigger::Now => {}
+            Trigger::At(at) => broken.instant("trigger.at", Some(*at)),
+            Trigger::After(other) => {
+                broken.rule(*other != self.release, "trigger.after", other.as_str(), "must be another release");
+            }
         }
         broken.count("stages", self.stages.len(), 1, limits::STAGES_MAX);
         for (i, stage) in self.stages.iter().enumerate() {

@@ -23,6 +23,7 @@ impl ReleaseSpec {
         if let InstallMode::Info { versions, .. } = &self.install_mode {
             broken.count("install_mode.info.versions", versions.len(), 0, limits::SELECTOR_VALUES_MAX);
         }
+        broken.instant("published_at", self.published_at);
         broken.count("previous", self.previous.len(), 0, limits::PREVIOUS_MAX);
         broken.rule(!self.previous.contains(&self.id), "previous", self.id.as_str(), "must be another release");
         if let Some(next) = &self.next {

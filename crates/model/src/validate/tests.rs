@@ -129,6 +129,8 @@ fn policies_name_the_stage() {
     check(&Spec::Policy(twice), &["stages[1].name"]);
     let after_itself = Policy { trigger: Trigger::After(release_id("r1")), ..policy(vec![stage(Exposure::All)]) };
     check(&Spec::Policy(after_itself), &["trigger.after"]);
+    let never = Policy { trigger: Trigger::At(Timestamp::from_millis(i64::MAX)), ..policy(vec![stage(Exposure::All)]) };
+    check(&Spec::Policy(never), &["trigger.at"]);
     check(&Spec::Policy(policy(vec![stage(Exposure::Count(0))])), &["stages[0].exposure.count"]);
     check(&Spec::Policy(policy(vec![stage(Exposure::Tags(BTreeSet::new()))])), &["stages[0].exposure.tags"]);
     let share = Ppm::new(1).unwrap();

@@ -10,6 +10,7 @@ use toml::Table;
 use crate::layers::{Crate, PURE, Rules};
 use crate::workspace::walk;
 
+const ARCHITECTURE: &str = "docs/architecture.md";
 const LAYERS: &str = "docs/reference/layers.md";
 
 /// Writes the pages.
@@ -29,6 +30,27 @@ pub fn write(root: &Path) -> Result<()> {
 pub fn differences(root: &Path) -> Result<Vec<String>> {
     let is_same = fs::read_to_string(root.join(LAYERS)).ok() == Some(layers(root)?);
     Ok(if is_same { Vec::new() } else { vec![format!("{LAYERS}: differs from the manifests")] })
+}
+
+/// Names every test that `docs/architecture.md` relies on and that is not there: a word of three or more parts joined by
+/// underscores is taken for the name of a function.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn dangling(root: &Path) -> Result<Vec<String>> {
+    let page = fs::read_to_string(root.join(ARCHITECTURE)).with_context(|| format!("cannot read {ARCHITECTURE}"))?;
+    let mut sources = String::new();
+    for folder in ["crates", "tests"] {
+        for path in walk(&root.join(folder), |path| path.extension().is_some_and(|extension| extension == "rs"))? {
+            sources.push_str(&fs::read_to_string(&path)?);
+        }
+    }
+    let is_name = |word: &&str| {
+        word.split('_').count() >= 3 && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    let words = page.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(is_name);
+    let missing = words.filter(|word| !sources.contains(&format!("fn {word}(")));
+    Ok(missing.map(|word| format!("{ARCHITECTURE}: there is no function {word}")).collect())
 }
 
 fn layers(root: &Path) -> Result<String> {
@@ -68,4 +90,16 @@ fn purpose(dir: &Path) -> Result<String> {
     let sentence = header.split_once(". ").map_or(header.as_str(), |(first, _)| first);
     // Links of the crate's own documentation lead nowhere from this page.
     Ok(sentence.trim_end_matches('.').replace("[`", "`").replace("`]", "`").replace('|', "\\|"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// An invariant without its test would be a wish.
+    #[test]
+    fn every_test_that_the_architecture_names_is_there() {
+        assert_eq!(dangling(&crate::workspace::root()).unwrap(), Vec::<String>::new());
+    }
 }

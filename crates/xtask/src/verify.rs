@@ -36,6 +36,7 @@ pub fn run(root: &Path, extent: Extent) -> Result<()> {
         ("files", files),
         ("generated code", |root| none("generated code, run `cargo xtask codegen`", codegen::differences(root)?)),
         ("generated docs", |root| none("generated docs, run `cargo xtask docs`", docs::differences(root)?)),
+        ("named tests", |root| none("docs", docs::dangling(root)?)),
         ("format", |root| cargo(root, &["fmt", "--all", "--check"], &[])),
     ];
     if extent >= Extent::NoTests {

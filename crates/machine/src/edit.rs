@@ -3,7 +3,7 @@
 //! An edit that is thrown away was never there. Compare-and-set numbers grow once per entry, however often an object is
 //! put, and not at all if it ends as it began.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use imbl::OrdMap;
@@ -25,6 +25,8 @@ pub(crate) struct Edit {
     index: Index,
     next_seq: u32,
     named: Vec<ObjectRef>,
+    // The same names, to look them up.
+    is_named: BTreeSet<ObjectRef>,
     warnings: Vec<Warning>,
     /// Log time of the entry.
     pub(crate) now: Timestamp,
@@ -73,6 +75,7 @@ impl Edit {
             index: state.index.clone(),
             next_seq: 0,
             named: Vec::new(),
+            is_named: BTreeSet::new(),
             warnings: Vec::new(),
             now: state.log_time,
             config_version,
@@ -100,7 +103,7 @@ impl Edit {
 
     /// Puts the object into the answer, at this place among the others.
     pub(crate) fn name(&mut self, name: ObjectRef) {
-        if !self.named.contains(&name) {
+        if self.is_named.insert(name.clone()) {
             self.named.push(name);
         }
     }
@@ -165,7 +168,7 @@ impl Edit {
                 (Some(_), None) => removes.push(CatalogChange::Remove(name.clone())),
             }
             let moved = slot.before.as_ref().map(Object::version) != slot.after.as_ref().map(Object::version);
-            if moved && !self.named.contains(name) {
+            if moved && !self.is_named.contains(name) {
                 others.push(name.clone());
             }
         }

@@ -8,6 +8,9 @@ mod problem;
 mod query;
 mod request;
 
+#[cfg(test)]
+mod tests;
+
 pub use answer::{CheckAnswer, TraceLine};
 pub use problem::{Problem, ProblemField};
 pub use query::request_from_query;

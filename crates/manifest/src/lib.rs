@@ -20,6 +20,7 @@ pub mod tree;
 
 pub use decode::{decode, from_value, parse};
 pub use error::ManifestError;
+pub use scalar::{instant, percent};
 
 /// A text to read, with the name that its errors bear.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,8 +14,9 @@ pub const DEPTH_MAX: usize = 32;
 /// Most errors that are reported for one call. Beyond it: the rest is counted in a last one.
 pub const ERRORS_MAX: usize = 200;
 
-/// Most bytes of a check request, as body or as query text. Beyond it: the request is refused as too large.
-pub const CHECK_BYTES_MAX: usize = 64 * 1024;
+/// Most bytes of a check request, as body or as query text. Beyond it: the request is refused as too large. Twice 64 KiB,
+/// so that a text of 64 KiB is refused for the field that it is in.
+pub const CHECK_BYTES_MAX: usize = 128 * 1024;
 /// Longest `nonce`, in bytes. Beyond it: INVALID_REQUEST, as for all bounds of a check below.
 pub const NONCE_BYTES_MAX: usize = 256;
 /// Most attributes that one check may tell.

@@ -225,13 +225,16 @@ fn dead_ends_have_a_stop_beside_them() {
 
 #[test]
 fn a_dead_end_elsewhere_does_not_keep_a_stop_closed() {
-    check(&[json!([dead_end("33.2")]), json!([dead_end("33.1"), full("33.3")])], &expect![[r#"
+    check(
+        &[json!([dead_end("33.2")]), json!([dead_end("33.1"), full("33.3")])],
+        &expect![[r#"
         33.2: is no dead end, is not offered
         33.2~stop: is no barrier
         new release 33.3: offered
         new release 33.1: dead end
         new release 33.1~stop: barrier that nobody passes
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -39,8 +39,44 @@ where
 
 /// Answers `POST /v1/check`. No 304 and no 412 here: the headers for them are not looked at.
 pub(crate) async fn post<S: SnapshotSource>(desk: &Desk<S>, body: &[u8]) -> Result<(Reason, Response<Body>), Refusal> {
+    if is_too_deep(body) {
+        let rule = format!("body must nest at most {} deep", limits::BODY_DEPTH_MAX);
+        return Err(Refusal::InvalidRequest { field: None, rule });
+    }
     let asked = check::request_from_json(body).map_err(refusal)?;
     decide(desk, &asked, Tagging::Never).await
+}
+
+/// Whether JSON nests beyond [`limits::BODY_DEPTH_MAX`]. The reader skips unknown fields without recursion, so depth does
+/// it no harm; but nothing that a device has to say is nested like that.
+fn is_too_deep(body: &[u8]) -> bool {
+    let mut depth = 0_usize;
+    let mut bytes = body.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => skip_text(&mut bytes),
+            _ => {} // Scalars and white space do not nest.
+        }
+        if depth > limits::BODY_DEPTH_MAX {
+            return true;
+        }
+    }
+    false
+}
+
+/// Goes to the end of a text whose opening quote has been read.
+fn skip_text(bytes: &mut std::slice::Iter<'_, u8>) {
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => return,
+            b'\\' => {
+                bytes.next();
+            }
+            _ => {} // Part of the text.
+        }
+    }
 }
 
 /// Answers `GET /v1/check`.

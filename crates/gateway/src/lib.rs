@@ -1,7 +1,7 @@
 //! What devices talk to: update checks over HTTP and gRPC, readiness, metrics and the dashboard.
 //!
 //! It asks a [`SnapshotSource`] for the snapshot, has `tidegate-eligibility` decide, and only **then** reads how old the
-//! snapshot was: that order is this crate's one invariant, kept in [`desk`]. It writes nothing, anywhere, and must not
+//! snapshot was: that order is this crate's one invariant, kept in the `desk` module. It writes nothing, anywhere, and must not
 //! know consensus, storage or the admin vocabulary: the server and the edges implement the source, each in its own way.
 //! Start with [`gateway::Gateway`], which answers one request, and [`serve::serve`], which feeds it from a listener.
 

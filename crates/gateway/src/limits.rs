@@ -5,6 +5,8 @@ use std::time::Duration;
 /// Largest body of a check, JSON or gRPC, in bytes; the JSON reader holds the same bound. A longer one is refused with 413 before it is parsed, as soon as its
 /// announced or received length is beyond it.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Deepest nesting of a JSON body; a deeper one is refused with `INVALID_REQUEST`, wherever the depth is.
+pub const BODY_DEPTH_MAX: usize = 16;
 /// Longest time for a body to arrive once its head is there; then 408 and the connection ends.
 pub const BODY_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Longest query string of a `GET`, in bytes; a longer one is refused with 414.

@@ -1,10 +1,10 @@
 //! The replicated state machine of Tidegate: what may be done with the catalog, and what comes of it.
 //!
-//! [`apply`] takes the [`State`] and one log entry and answers an [`Outcome`] or a [`Rejection`]; it has no other error.
+//! [`apply()`] takes the [`State`] and one log entry and answers an [`Outcome`] or a [`Rejection`]; it has no other error.
 //! Everything that is chance or time travels in the entry, so every node comes to the same state. This crate must not
 //! read a clock, draw a random number, use a hash map or a float, or know how anything is stored or sent.
 //!
-//! Start with [`apply`](apply()) for the way of an entry, [`lifecycle`] for the table of what is legal when, and the
+//! Start with [`apply()`] for the way of an entry, [`lifecycle`] for the table of what is legal when, and the
 //! scripts under `src/scripts/` for what it looks like from outside.
 
 mod apply;

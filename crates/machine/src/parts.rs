@@ -128,7 +128,7 @@ impl State {
         }
     }
 
-    /// Puts a state together. Everything that [`crate::apply`] relies on is checked again.
+    /// Puts a state together. Everything that [`crate::apply()`] relies on is checked again.
     ///
     /// # Errors
     /// [`BadParts`] naming the first thing that cannot be.

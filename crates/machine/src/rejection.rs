@@ -10,7 +10,7 @@ use crate::lifecycle::Action;
 /// The answer to a command that was understood and refused. Nothing of the command took effect.
 ///
 /// It is flat, so that it can be stored and sent as it is: a retry hears the same sentence, whatever build answers it.
-/// The machine makes it from a typed [`Cause`] and never reads it again.
+/// The machine makes it from a typed `Cause` and never reads it again.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{}: {sentence}", code.as_str())]
 pub struct Rejection {

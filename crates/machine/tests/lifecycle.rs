@@ -64,7 +64,7 @@ fn check_graph(state: &State) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// P-29: whatever is done, the linked releases of each cohort stay a tree towards at most one latest.
     #[test]

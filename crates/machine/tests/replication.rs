@@ -12,7 +12,7 @@ use tidegate_model::{
 use world::{GENESIS, log, moves, run};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// P-03: the same log from empty, or from a snapshot taken anywhere, gives the same state and the same answers.
     #[test]

@@ -13,6 +13,9 @@ mod sources;
 mod verify;
 mod workspace;
 
+use std::path::PathBuf;
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
@@ -54,12 +57,25 @@ enum Task {
         /// Build the simulation with optimisations
         #[arg(long)]
         release: bool,
+        /// Sweep this executable instead of building one
+        #[arg(long, value_name = "FILE", conflicts_with = "release")]
+        binary: Option<PathBuf>,
     },
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
     let root = workspace::root();
-    match Arguments::parse().task {
+    match task {
         Task::Verify { no_tests, fast } => {
             let extent = match (fast, no_tests) {
                 (true, _) => verify::Extent::Fast,
@@ -75,6 +91,9 @@ fn main() -> Result<()> {
             Ok(())
         }
         Task::Docs => docs::write(&root),
-        Task::Sim { seeds, first, jobs, release } => sim::run(&root, sim::Sweep { first, seeds, jobs, is_release: release }),
+        Task::Sim { seeds, first, jobs, release, binary } => {
+            let binary = binary.map_or_else(|| sim::build(&root, release), Ok)?;
+            sim::run(&binary, sim::Sweep { first, seeds, jobs })
+        }
     }
 }

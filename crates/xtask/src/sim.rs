@@ -35,8 +35,6 @@ pub struct Sweep {
     pub seeds: u64,
     /// Processes at a time.
     pub jobs: usize,
-    /// Whether the simulation itself is optimised; dependencies always are.
-    pub is_release: bool,
 }
 
 /// What one run told about itself.
@@ -60,12 +58,11 @@ struct Totals {
     writes: u64,
 }
 
-/// Runs the sweep and prints its totals.
+/// Runs the sweep with this executable and prints its totals.
 ///
 /// # Errors
-/// The simulation cannot be built, or a seed failed.
-pub fn run(root: &Path, sweep: Sweep) -> Result<()> {
-    let binary = build(root, sweep.is_release)?;
+/// Names the seeds that failed.
+pub fn run(binary: &Path, sweep: Sweep) -> Result<()> {
     let began = Instant::now();
     let bar = ProgressBar::new(sweep.seeds);
     let style = "{bar:40} {pos}/{len} seeds, {elapsed} gone, {eta} left {msg}";
@@ -81,7 +78,7 @@ pub fn run(root: &Path, sweep: Sweep) -> Result<()> {
                         return;
                     }
                     let seed = sweep.first + number;
-                    let result = judge(&binary, seed);
+                    let result = judge(binary, seed);
                     totals.lock().expect("no thread panics with the lock").add(seed, result, &bar);
                     bar.inc(1);
                 }
@@ -129,8 +126,11 @@ impl Totals {
     }
 }
 
-/// Builds the simulation and finds it.
-fn build(root: &Path, is_release: bool) -> Result<PathBuf> {
+/// Builds the simulation and finds it; dependencies are optimised in any case.
+///
+/// # Errors
+/// It does not build.
+pub fn build(root: &Path, is_release: bool) -> Result<PathBuf> {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.args(["build", "--locked", "-p", "tidegate-tests", "--bin", "sim", "--message-format=json-render-diagnostics"]);

@@ -1,1 +1,12 @@
-//! Tests against clusters of real processes.
+//! Tests against clusters of real processes. One cluster runs at a time: the machine has few cores, and several bounds
+//! here are in milliseconds.
+
+mod dev;
+mod failover;
+mod fleet;
+mod operations;
+mod pause;
+mod replay;
+
+/// Held by each test while its cluster runs.
+static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

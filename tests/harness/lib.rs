@@ -1,1 +1,12 @@
-//! Harness for tests against the real binary.
+//! Harness for tests against the real binary: clusters of real processes on loopback, with a proxy of ours on every
+//! directed link between two nodes, so that a test can cut one without privileges.
+//!
+//! It must not know the product's insides beyond its public client and configuration file. Start with
+//! [`cluster::Cluster`].
+
+pub mod binary;
+pub mod cluster;
+pub mod http;
+pub mod link;
+pub mod process;
+pub mod wait;

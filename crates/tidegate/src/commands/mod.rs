@@ -1,0 +1,10 @@
+//! What each command does: it turns flags into calls of the client, and answers into values to print.
+
+pub mod apply;
+pub mod audit;
+pub mod check;
+pub mod cluster;
+pub mod import;
+pub mod objects;
+pub mod rollout;
+pub mod serve;

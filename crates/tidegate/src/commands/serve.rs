@@ -1,0 +1,69 @@
+//! `serve` and `config`.
+#![allow(clippy::print_stdout, reason = "the data of `config print`")]
+
+use std::io::Read as _;
+
+use tidegate_platform::Platform;
+use tidegate_server::Node;
+use tidegate_server::config::print_merged;
+
+use crate::cli::{Config, Serve};
+use crate::exit::{Failure, Outcome};
+
+/// Runs one node until it is told to stop or fails.
+pub async fn serve(arguments: &Serve) -> Outcome {
+    let (config, _) = arguments.settings.load()?;
+    let stop = stop_signal(arguments.stop_with_stdin)?;
+    tidegate_server::logging::start(&config);
+    let mut node = Node::start(config, Platform::system()).await.map_err(|error| Failure::Local(anyhow::Error::new(error)))?;
+    tokio::select! {
+        failure = node.failed() => {
+            tracing::error!(%failure, "the node cannot go on");
+            Err(Failure::Local(anyhow::Error::new(failure)))
+        }
+        () = stop => {
+            node.shutdown().await;
+            Ok(())
+        }
+    }
+}
+
+/// Completes at SIGTERM or SIGINT, and at the end of standard input if asked for.
+fn stop_signal(with_stdin: bool) -> Outcome<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(anyhow::Error::new)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(anyhow::Error::new)?;
+    let (ended, stdin_end) = tokio::sync::oneshot::channel();
+    if with_stdin {
+        // A thread of its own: a blocking read of standard input would hold up the runtime's shutdown.
+        std::thread::spawn(move || {
+            let mut sink = [0; 256];
+            while matches!(std::io::stdin().lock().read(&mut sink), Ok(count) if count > 0) {}
+            ended.send(()).ok();
+        });
+    } else {
+        std::mem::forget(ended);
+    }
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = stdin_end => {}
+        }
+    })
+}
+
+/// Checks or prints the configuration of a node.
+pub fn config(command: &Config) -> Outcome {
+    match command {
+        Config::Check(settings) => {
+            settings.load()?;
+            println!("valid");
+        }
+        Config::Print(settings) => {
+            let (_, merged) = settings.load()?;
+            print!("{}", print_merged(&merged));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! The reference pages keep up with the codes: an error or reason that a user can meet is described.
+
+use std::path::{Path, PathBuf};
+
+use tidegate_client::eligibility::Reason;
+use tidegate_machine::Code;
+
+fn docs(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference").join(path)
+}
+
+#[test]
+fn every_refusal_has_a_page() {
+    let missing: Vec<&str> =
+        Code::ALL.iter().map(|code| code.as_str()).filter(|code| !docs(&format!("errors/{code}.md")).is_file()).collect();
+    assert!(missing.is_empty(), "no page in docs/reference/errors for {missing:?}");
+}
+
+#[test]
+fn every_reason_has_a_line() {
+    let text = std::fs::read_to_string(docs("reasons.md")).expect("the page of reasons is there");
+    let missing: Vec<&str> =
+        Reason::ALL.iter().map(|reason| reason.as_str()).filter(|code| !text.contains(&format!("| `{code}` |"))).collect();
+    assert!(missing.is_empty(), "no line in docs/reference/reasons.md for {missing:?}");
+}
+
+/// Codes that are written as texts in the shells: whatever looks like a code in a `code()` function there.
+#[test]
+fn every_code_of_the_shells_has_a_page() {
+    let sources = ["../server/src/refusal.rs", "../gateway/src/problem.rs", "../client/src/error.rs"];
+    for source in sources {
+        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(source)).expect("the source is there");
+        for line in text.lines().filter(|line| line.contains("=> \"") && !line.contains("Code::")) {
+            let code = line.split('"').nth(1).unwrap_or_default();
+            let is_code = code.len() > 3 && code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+            assert!(!is_code || docs(&format!("errors/{code}.md")).is_file(), "no page in docs/reference/errors for {code}");
+        }
+    }
+}

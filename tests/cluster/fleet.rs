@@ -1,0 +1,50 @@
+//! A small product for tests: two releases, everybody on the first is offered the second.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_client::{Client, Options};
+use tidegate_platform::{Platform, TcpNetwork};
+use tidegate_tests::cluster::Cluster;
+
+/// Release that devices of the fleet run.
+pub const OLD: &str = "r0";
+/// Release that they are offered.
+pub const NEW: &str = "r1";
+
+const MANIFEST: &str = "
+kind: product
+id: app
+default_cohort: stable
+allow_unregistered: true
+version_scheme: semver
+---
+{kind: cohort, id: stable, product: app}
+---
+{kind: bundle, id: b0, product: app, version: 1.0.0}
+---
+{kind: bundle, id: b1, product: app, version: 1.1.0}
+---
+{kind: release, id: r0, product: app, cohort: stable, bundle: b0, version: 1.0.0, adopt: completed}
+---
+{kind: release, id: r1, product: app, cohort: stable, bundle: b1, version: 1.1.0, previous: [r0]}
+";
+
+/// Applies the product and publishes its second release.
+pub async fn load(cluster: &Cluster) {
+    cluster.apply(MANIFEST).await;
+    cluster.run(&["rollout", "publish", NEW]).await;
+}
+
+/// What a device of the fleet asks.
+pub fn request(device: &str) -> serde_json::Value {
+    tidegate_tests::cluster::check_request("app", device, OLD)
+}
+
+/// A client of these nodes.
+pub fn client(cluster: &Cluster, nodes: &[usize], deadline: Duration) -> Client {
+    let endpoints: Vec<String> = nodes.iter().map(|index| format!("http://{}", cluster.nodes[*index].addresses.admin)).collect();
+    let mut options = Options::new(&endpoints).expect("addresses of the harness are endpoints");
+    options.deadline = deadline;
+    Client::new(options, &Platform::system(), Arc::new(TcpNetwork))
+}

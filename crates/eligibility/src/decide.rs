@@ -169,7 +169,7 @@ fn in_graph<'s>(context: &Context<'s, '_>, active: &Active, trail: &mut Trail<'_
     if let Some(blocked) = search.held {
         return blocked.into();
     }
-    if let Some(answer) = revert::decide(context, active, &path, trail) {
+    if let Some(answer) = revert::decide(context, active, trail) {
         return answer;
     }
     nothing_found(context, &path, &search)

@@ -16,12 +16,20 @@ mod decide;
 mod decision;
 mod facts;
 pub mod limits;
+#[cfg(any(test, feature = "testing"))]
+pub mod naive;
 mod piercing;
 mod reason;
 mod request;
 mod scope;
 mod snapshot;
 mod table;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod testing;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests;
 mod trace;
 mod version;
 mod window;

@@ -37,6 +37,8 @@ pub(crate) struct ReleaseView {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Reached {
     pub(crate) stage: usize,
+    /// The stage that the rollout is in.
+    pub(crate) is_current: bool,
     /// Place in `Rollout.passed` of the exposure that it ended with.
     pub(crate) passed: Option<usize>,
     /// Left behind, or passed as the last one: its domains are all open.
@@ -174,6 +176,7 @@ fn reached(release: &Release, policy: &Policy) -> Vec<Reached> {
     reached
         .map(|(stage, of_policy)| Reached {
             stage,
+            is_current: stage == current,
             passed: rollout.passed.iter().position(|passed| passed.name == of_policy.name),
             is_passed: stage < current || rollout.stage_state == tidegate_model::StageState::Passed,
         })

@@ -75,11 +75,10 @@ fn all_passed(domains: &Domains, state_of: impl Fn(&str) -> Option<CellState>) -
 fn exposed(context: &Context<'_, '_>, view: &ReleaseView, reached: &Reached, stage: &Stage) -> Result<(), Failure> {
     let rollout = &view.release().rollout;
     let facts = &context.facts;
-    let is_current = reached.stage == view.reached.len() - 1;
     let final_exposure = reached.passed.map(|place| &rollout.passed[place].exposure);
     let exposure = match final_exposure {
         Some(exposure) => exposure,
-        None if is_current => &stage.exposure,
+        None if reached.is_current => &stage.exposure,
         // Left without a record of how: nobody can say who was admitted.
         None => return Err(not_yet(facts, None)),
     };

@@ -38,9 +38,4 @@ impl Piercers {
         };
         by(self.is_critical, Piercer::Critical) || by(self.is_interactive, Piercer::Interactive)
     }
-
-    /// As [`Piercers::pierce`], by urgency alone.
-    pub(super) fn pierce_as_critical(self, row: Row) -> bool {
-        Self { is_interactive: false, ..self }.pierce(row)
-    }
 }

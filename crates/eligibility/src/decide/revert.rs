@@ -1,4 +1,8 @@
 //! Step 10a: the way back from a withdrawn release, when nothing lies ahead.
+//!
+//! It starts from where the device was placed, not from where it moved on to over releases of one bundle. Otherwise a
+//! release that was withdrawn could send a device back which came to the same bundle by an earlier release, and would
+//! come there again, for ever.
 
 use tidegate_model::{Ppm, ReleaseId, RolloutState};
 
@@ -7,20 +11,14 @@ use crate::decide::Answer;
 use crate::decide::check::{self, Failure};
 use crate::decide::context::Context;
 use crate::decide::holds::Active;
-use crate::decide::position::Path;
 use crate::decision::Source;
 use crate::reason::Reason;
 use crate::table::KeyHash;
 use crate::trace::{Entry, Trail};
 
 /// The offer of the release to go back to, or the soft hold on it; absent if there is none to go back to.
-pub(super) fn decide<'s>(
-    context: &Context<'s, '_>,
-    active: &Active,
-    path: &Path,
-    trail: &mut Trail<'_, 's>,
-) -> Option<Answer<'s>> {
-    let current = context.node(path.current?);
+pub(super) fn decide<'s>(context: &Context<'s, '_>, active: &Active, trail: &mut Trail<'_, 's>) -> Option<Answer<'s>> {
+    let current = context.node(context.place.current?);
     let to = way_back(context, current)?;
     let graph = &context.cohort?.graph;
     let node = graph.by_release(KeyHash::of(to.as_str()), to.as_str()).map(|node| context.node(node))?;

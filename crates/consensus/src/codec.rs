@@ -9,7 +9,7 @@ use prost::Message;
 use std::collections::{BTreeMap, BTreeSet};
 use tidegate_proto::peer::v1 as wire;
 
-use crate::node::types::{Entry, LogId, Membership, Payload, StoredMembership, Vote, log_id, term_of};
+use crate::node::types::{Entry, LogId, Membership, Payload, Record, StoredMembership, Vote, log_id, term_of};
 use crate::status::Member;
 
 const KIND_BLANK: u8 = 0;
@@ -89,7 +89,7 @@ pub(crate) fn membership_out(membership: &Membership) -> wire::Membership {
     let voter_sets = membership.get_joint_config().iter();
     wire::Membership {
         voter_sets: voter_sets.map(|set| wire::VoterSet { nodes: set.iter().copied().collect() }).collect(),
-        members: membership.nodes().map(|(_, member)| member_out(member)).collect(),
+        members: membership.nodes().map(|(id, record)| member_out(&record.member(*id))).collect(),
     }
 }
 
@@ -97,7 +97,8 @@ pub(crate) fn membership_in(membership: wire::Membership) -> Result<Membership, 
     let sets: Vec<BTreeSet<u64>> = membership.voter_sets.into_iter().map(|set| set.nodes.into_iter().collect()).collect();
     let mut members = BTreeMap::new();
     for member in membership.members {
-        members.insert(member.id, member_in(member)?);
+        let (id, record) = Record::of(member_in(member)?);
+        members.insert(id, record);
     }
     if sets.is_empty() && members.is_empty() {
         return Ok(Membership::default());
@@ -138,7 +139,7 @@ pub(crate) fn entry_in(entry: wire::Entry) -> Result<Entry, CodecError> {
 }
 
 /// The stored form of an entry's payload; term and index are the log's own fields.
-pub(crate) fn payload_to_disk(payload: &EntryPayload<Payload, u64, Member>) -> Bytes {
+pub(crate) fn payload_to_disk(payload: &EntryPayload<Payload, u64, Record>) -> Bytes {
     let mut out = BytesMut::new();
     match payload {
         EntryPayload::Blank => out.put_u8(KIND_BLANK),
@@ -155,7 +156,7 @@ pub(crate) fn payload_to_disk(payload: &EntryPayload<Payload, u64, Member>) -> B
     out.freeze()
 }
 
-pub(crate) fn payload_from_disk(stored: &Bytes) -> Result<EntryPayload<Payload, u64, Member>, CodecError> {
+pub(crate) fn payload_from_disk(stored: &Bytes) -> Result<EntryPayload<Payload, u64, Record>, CodecError> {
     let kind = *stored.first().ok_or(CodecError::Empty)?;
     let rest = stored.slice(1..);
     match kind {
@@ -180,4 +181,68 @@ pub(crate) fn stored_membership_to_disk(stored: &StoredMembership) -> Bytes {
 
 pub(crate) fn stored_membership_from_disk(stored: &[u8]) -> Result<StoredMembership, CodecError> {
     stored_membership_in(wire::StoredMembership::decode(stored)?)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use openraft::vote::RaftLeaderId as _;
+
+    fn member(id: u64) -> Member {
+        Member {
+            id,
+            store_uuid: 0x0102_0304_0506_0708_090a_0b0c_0d0e_0f00 + u128::from(id),
+            peer_addr: format!("n{id}:7"),
+            admin_addr: "a".to_owned(),
+            device_addr: "d".to_owned(),
+        }
+    }
+
+    fn membership() -> Membership {
+        let nodes = BTreeMap::from([Record::of(member(1)), Record::of(member(2))]);
+        Membership::new(vec![BTreeSet::from([1])], nodes).unwrap()
+    }
+
+    fn bytes(hex: &str) -> Bytes {
+        let digits: Vec<u8> = hex.bytes().map(|digit| char::from(digit).to_digit(16).unwrap().try_into().unwrap()).collect();
+        digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect::<Vec<_>>().into()
+    }
+
+    /// Bytes as the first release wrote them. They have to be understood for ever; never change them.
+    const BLANK: &str = "00";
+    const NORMAL: &str = "0168656c6c6f";
+    const MEMBERSHIP: &str = "020a030a01011220080112100102030405060708090a0b0c0d0e0f011a046e313a372201612a01641220080212100102030405060708090a0b0c0d0e0f021a046e323a372201612a0164";
+    const VOTE: &str = "080310021801";
+    const STORED: &str = "0a040803100912490a030a01011220080112100102030405060708090a0b0c0d0e0f011a046e313a372201612a01641220080212100102030405060708090a0b0c0d0e0f021a046e323a372201612a0164";
+
+    #[test]
+    fn stored_forms_of_the_first_release_are_understood_and_still_written() {
+        let normal = EntryPayload::Normal(Payload(Bytes::from_static(b"hello")));
+        for (frozen, payload) in
+            [(BLANK, EntryPayload::Blank), (NORMAL, normal), (MEMBERSHIP, EntryPayload::Membership(membership()))]
+        {
+            assert_eq!(payload_from_disk(&bytes(frozen)).unwrap(), payload);
+            assert_eq!(payload_to_disk(&payload), bytes(frozen));
+        }
+        let vote = Vote::new_committed(3, 2);
+        assert_eq!(vote_from_disk(&bytes(VOTE)).unwrap(), vote);
+        assert_eq!(vote_to_disk(&vote), bytes(VOTE));
+        let stored = StoredMembership::new(Some(log_id(3, 9)), membership());
+        assert_eq!(stored_membership_from_disk(&bytes(STORED)).unwrap(), stored);
+        assert_eq!(stored_membership_to_disk(&stored), bytes(STORED));
+        assert_eq!(vote.leader_id, crate::node::types::LeaderId::new(3, 2));
+    }
+
+    #[test]
+    fn bytes_of_other_builds_are_refused_not_skipped() {
+        assert_eq!(payload_from_disk(&Bytes::new()), Err(CodecError::Empty));
+        assert_eq!(payload_from_disk(&bytes("03")), Err(CodecError::UnknownKind { kind: 3 }));
+        assert!(payload_from_disk(&bytes("02ff")).is_err());
+        let unknown_arm = wire::Entry { log_id: Some(wire::LogId { term: 1, index: 1 }), payload: None };
+        assert_eq!(entry_in(unknown_arm), Err(CodecError::Missing { field: "entry.payload" }));
+        let voter_without_address = wire::Membership { voter_sets: vec![wire::VoterSet { nodes: vec![1] }], members: vec![] };
+        assert!(matches!(membership_in(voter_without_address), Err(CodecError::Membership { .. })));
+        assert_eq!(uuid(&[1, 2], "x"), Err(CodecError::Identity { field: "x", bytes: 2 }));
+    }
 }

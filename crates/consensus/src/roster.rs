@@ -28,8 +28,8 @@ impl Members {
 
     pub(crate) fn of(membership: &Membership) -> Self {
         let voters: std::collections::BTreeSet<u64> = membership.voter_ids().collect();
-        Self::new(membership.nodes().map(|(id, member)| Entry {
-            member: member.clone(),
+        Self::new(membership.nodes().map(|(id, record)| Entry {
+            member: record.member(*id),
             kind: if voters.contains(id) { MemberKind::Voter } else { MemberKind::Learner },
         }))
     }

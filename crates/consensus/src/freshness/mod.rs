@@ -9,7 +9,7 @@
 //! then call [`Freshness::staleness`], which reads the clocks. A stop anywhere in between makes the answer older, never
 //! falsely fresh. Everything doubtful (no probe yet, a stepped clock, a lost leader) is `None` or growing age.
 
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub use self::sabotage::Sabotage;
 
 pub(crate) mod probe;
@@ -285,3 +285,6 @@ fn offset_ms(wall_ms: i64, boot: BootTime) -> i64 {
 fn is_apart(offset_before_ms: i64, offset_now_ms: i64) -> bool {
     u128::from(offset_now_ms.abs_diff(offset_before_ms)) > CLOCK_STEP_MAX.as_millis()
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //! only; without it every question below is answered `false` by a constant.
 
 /// One way to break the staleness promise.
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sabotage {
     /// Takes the clock when the proof is taken, before the decision, so that a stop in between goes unnoticed.
@@ -18,7 +18,7 @@ pub enum Sabotage {
 /// The breakage chosen at start, none in every real build.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Faults {
-    #[cfg(feature = "testing")]
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) chosen: Option<Sabotage>,
 }
 
@@ -26,11 +26,11 @@ macro_rules! faults {
     ($($name:ident = $variant:ident),* $(,)?) => {
         impl Faults {
             $(
-                #[cfg(feature = "testing")]
+                #[cfg(any(test, feature = "testing"))]
                 pub(crate) fn $name(self) -> bool {
                     self.chosen == Some(Sabotage::$variant)
                 }
-                #[cfg(not(feature = "testing"))]
+                #[cfg(not(any(test, feature = "testing")))]
                 #[allow(clippy::unused_self, reason = "mirrors the testing build")]
                 pub(crate) const fn $name(self) -> bool {
                     false

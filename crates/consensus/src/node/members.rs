@@ -9,7 +9,7 @@ use openraft::{ChangeMembers, Instant as _};
 use tokio::time::Instant;
 
 use super::core::Core;
-use super::types::{CommittedLeaderId, Types};
+use super::types::{CommittedLeaderId, Record, Types};
 use crate::application::Application;
 use crate::handle::ChangeError;
 use crate::limits::PROMOTE_LAG_MAX;
@@ -45,7 +45,7 @@ impl<Rt: Runtime, A: Application> Core<Rt, A> {
     pub(crate) async fn initialize(&self, members: Vec<Member>) -> Result<(), ChangeError> {
         let me = self.gate.identity().me.clone();
         check_members(&members, &me)?;
-        let nodes: BTreeMap<u64, Member> = members.into_iter().map(|member| (member.id, member)).collect();
+        let nodes: BTreeMap<u64, Record> = members.into_iter().map(Record::of).collect();
         match self.raft.initialize(nodes).await {
             Ok(()) => Ok(()),
             Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Err(ChangeError::AlreadyInitialized { node: me.id }),
@@ -61,7 +61,8 @@ impl<Rt: Runtime, A: Application> Core<Rt, A> {
         if let Some(known) = self.roster.load().get(member.id) {
             return if known.member == member { Ok(()) } else { Err(ChangeError::IdTaken { node: member.id }) };
         }
-        self.in_time(deadline, self.raft.add_learner(member.id, member, false)).await
+        let (id, record) = Record::of(member);
+        self.in_time(deadline, self.raft.add_learner(id, record, false)).await
     }
 
     pub(crate) async fn promote(&self, node: u64, deadline: Instant) -> Result<(), ChangeError> {

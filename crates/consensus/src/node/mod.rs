@@ -5,6 +5,8 @@
 //! indexes) and `members` (membership changes). `health` watches disk, openraft and leadership.
 
 pub(crate) mod blocking;
+#[cfg(test)]
+mod conformance;
 pub(crate) mod core;
 pub(crate) mod health;
 pub(crate) mod log;

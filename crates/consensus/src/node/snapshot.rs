@@ -9,14 +9,13 @@ use tidegate_store as store;
 use tidegate_store::{SnapshotHeader, Snapshots};
 
 use super::blocking;
-use super::types::{CommittedLeaderId, SnapshotMeta, StoredMembership, log_id, term_of};
+use super::types::{CommittedLeaderId, Record, SnapshotMeta, StoredMembership, log_id, term_of};
 use crate::application::Frozen;
 use crate::codec::{stored_membership_from_disk, stored_membership_to_disk};
-use crate::limits::SNAPSHOT_RECORD_BYTES_MAX;
-use crate::status::Member;
+use crate::limits::{SNAPSHOT_CHUNK_BYTES, SNAPSHOT_RECORD_BYTES_MAX};
 
 /// A snapshot with its description.
-pub(crate) type Snapshot = openraft::Snapshot<CommittedLeaderId, u64, Member, SnapshotData>;
+pub(crate) type Snapshot = openraft::Snapshot<CommittedLeaderId, u64, Record, SnapshotData>;
 
 /// A snapshot as openraft passes it around.
 pub(crate) enum SnapshotData {
@@ -102,10 +101,17 @@ impl SnapshotFiles {
         self.blocking("build-snapshot", work).await?
     }
 
-    /// Verifies received bytes and makes them the newest snapshot, durably; a stored one is kept already.
+    /// Verifies received bytes and makes them the newest snapshot, durably. One that lies here is kept already; one of
+    /// another folder, as openraft's own suite hands over, is copied.
     pub(crate) async fn keep(&self, data: SnapshotData) -> io::Result<SnapshotData> {
         match data {
-            SnapshotData::Stored { .. } => Ok(data),
+            SnapshotData::Stored { ref meta, .. } if self.snapshots.list().contains(meta) => Ok(data),
+            SnapshotData::Stored { snapshots: other, meta } => {
+                let snapshots = self.snapshots.clone();
+                let copied = self.blocking("copy-snapshot", move || copy(&other, &meta, &snapshots)).await?;
+                let meta = copied.map_err(io::Error::other)?;
+                Ok(SnapshotData::Stored { snapshots: self.snapshots.clone(), meta })
+            }
             SnapshotData::Received(incoming) => {
                 let snapshots = self.snapshots.clone();
                 let work = move || incoming.finish().map_err(io::Error::other);
@@ -114,6 +120,16 @@ impl SnapshotFiles {
             }
         }
     }
+}
+
+fn copy(from: &Snapshots, meta: &store::SnapshotMeta, to: &Snapshots) -> Result<store::SnapshotMeta, store::Fault> {
+    let bytes = from.bytes(meta)?;
+    let mut incoming = to.begin_install()?;
+    while incoming.received() < bytes.len() {
+        let offset = incoming.received();
+        incoming.write(offset, &bytes.chunk(offset, SNAPSHOT_CHUNK_BYTES)?)?;
+    }
+    incoming.finish()
 }
 
 fn header_of(meta: &SnapshotMeta, epoch: u64) -> SnapshotHeader {

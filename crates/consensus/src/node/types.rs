@@ -20,11 +20,11 @@ impl<Rt: Runtime> RaftTypeConfig for Types<Rt> {
     type D = Payload;
     type R = Answer;
     type NodeId = u64;
-    type Node = Member;
+    type Node = Record;
     type Term = u64;
     type LeaderId = leader_id_std::LeaderId<u64, u64>;
     type Vote = openraft::Vote<Self::LeaderId>;
-    type Payload = EntryPayload<Payload, u64, Member>;
+    type Payload = EntryPayload<Payload, u64, Record>;
     type Entry = openraft::Entry<<Self::LeaderId as openraft::vote::RaftLeaderId>::Committed, Self::Payload>;
     type AsyncRuntime = Rt;
     type Responder<T>
@@ -42,17 +42,39 @@ impl<Rt: Runtime> RaftTypeConfig for Types<Rt> {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Payload(pub(crate) Bytes);
 
+/// What the membership records of a node, besides its id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) store_uuid: u128,
+    pub(crate) peer_addr: String,
+    pub(crate) admin_addr: String,
+    pub(crate) device_addr: String,
+}
+
+impl Record {
+    pub(crate) fn of(member: Member) -> (u64, Self) {
+        let Member { id, store_uuid, peer_addr, admin_addr, device_addr } = member;
+        (id, Self { store_uuid, peer_addr, admin_addr, device_addr })
+    }
+
+    pub(crate) fn member(&self, id: u64) -> Member {
+        let Self { store_uuid, peer_addr, admin_addr, device_addr } = self.clone();
+        Member { id, store_uuid, peer_addr, admin_addr, device_addr }
+    }
+}
+
 /// What the application answered; empty for blank and membership entries.
+#[derive(Debug)]
 pub(crate) struct Answer(pub(crate) Bytes);
 
 pub(crate) type LeaderId = leader_id_std::LeaderId<u64, u64>;
 pub(crate) type CommittedLeaderId = <LeaderId as openraft::vote::RaftLeaderId>::Committed;
 pub(crate) type LogId = openraft::LogId<CommittedLeaderId>;
 pub(crate) type Vote = openraft::Vote<LeaderId>;
-pub(crate) type Entry = openraft::Entry<CommittedLeaderId, EntryPayload<Payload, u64, Member>>;
-pub(crate) type Membership = openraft::Membership<u64, Member>;
-pub(crate) type StoredMembership = openraft::StoredMembership<CommittedLeaderId, u64, Member>;
-pub(crate) type SnapshotMeta = openraft::SnapshotMeta<CommittedLeaderId, u64, Member>;
+pub(crate) type Entry = openraft::Entry<CommittedLeaderId, EntryPayload<Payload, u64, Record>>;
+pub(crate) type Membership = openraft::Membership<u64, Record>;
+pub(crate) type StoredMembership = openraft::StoredMembership<CommittedLeaderId, u64, Record>;
+pub(crate) type SnapshotMeta = openraft::SnapshotMeta<CommittedLeaderId, u64, Record>;
 pub(crate) type Raft<Rt, SM> = openraft::Raft<Types<Rt>, SM>;
 pub(crate) type RaftMetrics<Rt> = openraft::RaftMetrics<Types<Rt>>;
 

@@ -24,7 +24,7 @@ use super::route::Identity;
 use super::{append, install};
 use crate::codec::{CodecError, entry_out, log_id_in, log_id_out, vote_in, vote_out};
 use crate::node::snapshot::{Snapshot, SnapshotData};
-use crate::node::types::{LogId, Types, Vote};
+use crate::node::types::{LogId, Record, Types, Vote};
 use crate::runtime::Runtime;
 use crate::status::Member;
 
@@ -118,16 +118,16 @@ impl Factory {
 impl<Rt: Runtime> RaftNetworkFactory<Types<Rt>> for Factory {
     type Network = PeerClient;
 
-    async fn new_client(&mut self, _target: u64, node: &Member) -> PeerClient {
-        self.client(node, Purpose::Replication)
+    async fn new_client(&mut self, target: u64, node: &Record) -> PeerClient {
+        self.client(&node.member(target), Purpose::Replication)
     }
 
-    async fn new_heartbeat_client(&mut self, _target: u64, node: &Member) -> PeerClient {
-        self.client(node, Purpose::Heartbeat)
+    async fn new_heartbeat_client(&mut self, target: u64, node: &Record) -> PeerClient {
+        self.client(&node.member(target), Purpose::Heartbeat)
     }
 
-    async fn new_snapshot_client(&mut self, _target: u64, node: &Member) -> PeerClient {
-        self.client(node, Purpose::Snapshot)
+    async fn new_snapshot_client(&mut self, target: u64, node: &Record) -> PeerClient {
+        self.client(&node.member(target), Purpose::Snapshot)
     }
 }
 

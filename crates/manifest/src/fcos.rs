@@ -25,11 +25,12 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-use tidegate_model::{CohortId, Command, ProductId};
+use tidegate_model::{CohortId, Command, Invalid, ProductId};
 
 pub use known::Known;
 
 use crate::error::ManifestError;
+use crate::tree::Mark;
 
 /// What an import does.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -55,5 +56,6 @@ pub fn import(
     known: &Known,
 ) -> Result<Plan, Vec<ManifestError>> {
     let stream = document::read(source_name, text)?;
-    plan::plan(source_name, &stream, product, cohort, known).map_err(|error| vec![error])
+    let refuse = |rule| vec![ManifestError::at(source_name, Mark::default(), Invalid::new("", "", rule))];
+    plan::plan(&stream, product, cohort, known).map_err(refuse)
 }

@@ -7,8 +7,8 @@ mod policy;
 use std::collections::BTreeSet;
 
 use tidegate_model::{
-    Bundle, BundleId, BundleState, Cohort, CohortId, Command, Document, DottedVersion, InstallMode, Invalid, Product, ProductId,
-    Release, ReleaseId, ReleaseSpec, Requirement, RolloutState, Spec, Transition, Urgency, Verb, VersionScheme, VersionText,
+    Bundle, BundleId, BundleState, Cohort, CohortId, Command, Document, DottedVersion, InstallMode, Product, ProductId, Release,
+    ReleaseId, ReleaseSpec, Requirement, RolloutState, Spec, Transition, Urgency, Verb, VersionScheme, VersionText,
 };
 
 use self::flags::Flags;
@@ -16,31 +16,22 @@ use self::names::Names;
 use super::document::{Entry, Stream};
 use super::graph::{Graph, Node, NodeIndex, Purpose, Role, Wanted};
 use super::{Known, Plan};
-use crate::error::ManifestError;
 use crate::limits;
 use crate::scalar::print_instant;
-use crate::tree::Mark;
 
 /// Plans an import.
 ///
 /// # Errors
 /// What stands in the way.
-pub fn plan(
-    source_name: &str,
-    stream: &Stream,
-    product: &ProductId,
-    cohort: &CohortId,
-    known: &Known,
-) -> Result<Plan, ManifestError> {
-    let refuse = |rule: String| ManifestError::at(source_name, Mark::default(), Invalid::new("", "", rule));
+pub fn plan(stream: &Stream, product: &ProductId, cohort: &CohortId, known: &Known) -> Result<Plan, String> {
     if let Some(scheme) = known.product.filter(|scheme| *scheme != VersionScheme::Dotted) {
-        return Err(refuse(format!("product {product} has versions of scheme {scheme:?} but the stream has dotted ones")));
+        return Err(format!("product {product} has versions of scheme {scheme:?} but the stream has dotted ones"));
     }
     let linked: Vec<&Release> = known.releases.iter().filter(|release| release.linked).collect();
-    let graph = graph_of(&linked).map_err(&refuse)?;
-    let wanted = wanted(stream, &graph).map_err(&refuse)?;
+    let graph = graph_of(&linked)?;
+    let wanted = wanted(stream, &graph)?;
     let Some((extended, links)) = graph.extended(&wanted) else {
-        return Err(refuse(format!("the graph of cohort {cohort} cannot be brought into the order of the stream")));
+        return Err(format!("the graph of cohort {cohort} cannot be brought into the order of the stream"));
     };
     let mut planner = Planner {
         stream,
@@ -57,8 +48,8 @@ pub fn plan(
         plan: Plan { warnings: stream.warnings.clone(), ..Plan::default() },
     };
     planner.containers();
-    planner.existing().map_err(&refuse)?;
-    planner.new_releases(&links).map_err(&refuse)?;
+    planner.existing()?;
+    planner.new_releases(&links)?;
     Ok(planner.into_plan())
 }
 

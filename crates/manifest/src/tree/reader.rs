@@ -31,8 +31,8 @@ pub fn read(source_name: &str, text: &str, budget: &mut Budget) -> (Vec<Node>, V
     // A byte order mark is no part of the text.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let text = surrogates::join(text);
-    if let Err(error) = reader.run(Parser::new_from_str(&text)) {
-        reader.errors.push(error);
+    if let Err(broken) = reader.run(Parser::new_from_str(&text)) {
+        reader.report(broken);
     }
     (reader.documents, reader.errors)
 }
@@ -46,6 +46,9 @@ struct Reader<'a> {
     anchors: BTreeMap<usize, (Node, usize)>,
     errors: Vec<ManifestError>,
 }
+
+/// What is broken, and where; nothing more of the source is read.
+struct Broken(Mark, Invalid);
 
 /// A list or map whose end has not been read.
 struct Open {
@@ -62,10 +65,10 @@ enum Content {
 }
 
 impl Reader<'_> {
-    fn run(&mut self, mut parser: Parser<'_, StrInput<'_>>) -> Result<(), ManifestError> {
+    fn run(&mut self, mut parser: Parser<'_, StrInput<'_>>) -> Result<(), Broken> {
         while let Some(event) = parser.next_event() {
             let (event, span) = event.map_err(|error| {
-                self.error(mark(*error.marker()), Invalid::new("", "", format!("is not YAML or JSON: {}", error.info())))
+                Broken(mark(*error.marker()), Invalid::new("", "", format!("is not YAML or JSON: {}", error.info())))
             })?;
             let mark = mark(span.start);
             match event {
@@ -93,18 +96,18 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn open(&mut self, mark: Mark, anchor: usize, content: Content) -> Result<(), ManifestError> {
+    fn open(&mut self, mark: Mark, anchor: usize, content: Content) -> Result<(), Broken> {
         if self.stack.len() >= limits::DEPTH_MAX {
-            return Err(self.error(mark, Invalid::new("", "", format!("is nested deeper than {} levels", limits::DEPTH_MAX))));
+            return Err(Broken(mark, Invalid::new("", "", format!("is nested deeper than {} levels", limits::DEPTH_MAX))));
         }
         self.spend(mark, 1)?;
         self.stack.push(Open { mark, anchor, nodes: 1, content });
         Ok(())
     }
 
-    fn close(&mut self, mark: Mark) -> Result<(), ManifestError> {
+    fn close(&mut self, mark: Mark) -> Result<(), Broken> {
         let Some(open) = self.stack.pop() else {
-            return Err(self.error(mark, Invalid::new("", "", "is not YAML or JSON: an end without a beginning")));
+            return Err(Broken(mark, Invalid::new("", "", "is not YAML or JSON: an end without a beginning")));
         };
         let data = match open.content {
             Content::List(items) => Data::List(items),
@@ -113,20 +116,20 @@ impl Reader<'_> {
         self.add(Node { mark: open.mark, data }, open.nodes, open.anchor)
     }
 
-    fn expand(&mut self, mark: Mark, anchor: usize) -> Result<(), ManifestError> {
+    fn expand(&mut self, mark: Mark, anchor: usize) -> Result<(), Broken> {
         let Some((node, nodes)) = self.anchors.get(&anchor) else {
-            return Err(self.error(mark, Invalid::new("", "", "is an alias of something that is not complete")));
+            return Err(Broken(mark, Invalid::new("", "", "is an alias of something that is not complete")));
         };
         let (node, nodes) = (node.clone(), *nodes);
         if self.stack.len() + depth(&node) > limits::DEPTH_MAX {
-            return Err(self.error(mark, Invalid::new("", "", format!("is nested deeper than {} levels", limits::DEPTH_MAX))));
+            return Err(Broken(mark, Invalid::new("", "", format!("is nested deeper than {} levels", limits::DEPTH_MAX))));
         }
         self.spend(mark, nodes)?;
         self.add(Node { mark, ..node }, nodes, 0)
     }
 
     /// Puts a complete node where it belongs: into the list or map that is open, or as a document.
-    fn add(&mut self, node: Node, nodes: usize, anchor: usize) -> Result<(), ManifestError> {
+    fn add(&mut self, node: Node, nodes: usize, anchor: usize) -> Result<(), Broken> {
         if anchor > 0 {
             // The copy kept for aliases counts: many anchors cannot hold more than the budget allows.
             self.spend(node.mark, nodes)?;
@@ -135,7 +138,7 @@ impl Reader<'_> {
         let Some(open) = self.stack.last_mut() else {
             if self.budget.documents == 0 {
                 let rule = format!("is one document too many: at most {} in one call", limits::DOCUMENTS_MAX);
-                return Err(self.error(node.mark, Invalid::new("", "", rule)));
+                return Err(Broken(node.mark, Invalid::new("", "", rule)));
             }
             self.budget.documents -= 1;
             // A document with nothing in it (a comment between two separators) is no document.
@@ -156,22 +159,21 @@ impl Reader<'_> {
             None => match node.data {
                 Data::Scalar(scalar) => *key = Some((node.mark, scalar.text)),
                 Data::List(_) | Data::Map(_) => {
-                    return Err(self.error(node.mark, Invalid::new("", node.quote(), "cannot be the name of a field")));
+                    return Err(Broken(node.mark, Invalid::new("", node.quote(), "cannot be the name of a field")));
                 }
             },
             Some((mark, name)) => {
                 if names.insert(name.clone()) {
                     fields.push(Field { mark, name, value: node });
                 } else {
-                    let error = self.error(mark, Invalid::new("", &name, "is there twice in one map"));
-                    self.errors.push(error);
+                    self.report(Broken(mark, Invalid::new("", &name, "is there twice in one map")));
                 }
             }
         }
         Ok(())
     }
 
-    fn spend(&mut self, mark: Mark, nodes: usize) -> Result<(), ManifestError> {
+    fn spend(&mut self, mark: Mark, nodes: usize) -> Result<(), Broken> {
         match self.budget.nodes.checked_sub(nodes) {
             Some(rest) => {
                 self.budget.nodes = rest;
@@ -179,23 +181,23 @@ impl Reader<'_> {
             }
             None => {
                 let rule = format!("is too much: at most {} values in one call, aliases expanded", limits::NODES_MAX);
-                Err(self.error(mark, Invalid::new("", "", rule)))
+                Err(Broken(mark, Invalid::new("", "", rule)))
             }
         }
     }
 
     /// Tags of YAML's core schema say what is known anyway; any other would be ignored, so it is refused.
-    fn check_tag(&self, mark: Mark, tag: Option<&Tag>) -> Result<(), ManifestError> {
+    fn check_tag(&self, mark: Mark, tag: Option<&Tag>) -> Result<(), Broken> {
         match tag {
             Some(tag) if !tag.is_yaml_core_schema() => {
-                Err(self.error(mark, Invalid::new("", tag.to_string(), "is a tag: manifests have none")))
+                Err(Broken(mark, Invalid::new("", tag.to_string(), "is a tag: manifests have none")))
             }
             _ => Ok(()),
         }
     }
 
-    fn error(&self, mark: Mark, invalid: Invalid) -> ManifestError {
-        ManifestError::at(self.source_name, mark, invalid)
+    fn report(&mut self, Broken(mark, invalid): Broken) {
+        self.errors.push(ManifestError::at(self.source_name, mark, invalid));
     }
 }
 

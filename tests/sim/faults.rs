@@ -187,13 +187,13 @@ impl Faults {
         let others = |node: usize| (0..self.nodes.len()).filter(move |other| *other != node);
         match step {
             Step::Die { node, power_loss } => {
-                if !sim.is_host_running(name(node)) && !self.nodes[node].is_off() {
-                    return;
+                // A node that is down already only loses a power cut that was waiting for it.
+                if sim.is_host_running(name(node)) || self.nodes[node].is_off() {
+                    self.world.count(|tally| {
+                        tally.crashes += 1;
+                        tally.power_losses += u64::from(power_loss.is_some());
+                    });
                 }
-                self.world.count(|tally| {
-                    tally.crashes += 1;
-                    tally.power_losses += u64::from(power_loss.is_some());
-                });
                 self.nodes[node].die(power_loss);
                 sim.crash(name(node));
             }

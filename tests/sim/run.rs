@@ -64,7 +64,7 @@ impl Report {
             "trace_lines": self.trace_lines,
             "trace_hash": self.trace_hash,
             "ok": self.is_ok(),
-            "failure": self.failure,
+            "error": self.failure,
         })
         .to_string()
     }
@@ -74,9 +74,21 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let t = &self.tally;
         let (seed, simulated) = (self.seed, self.simulated.as_secs_f64());
-        writeln!(f, "seed {seed}: {simulated:.1} s simulated, {} crashes ({} power losses), {} partitions", t.crashes, t.power_losses, t.partitions)?;
-        writeln!(f, "  {} writes acknowledged, {} unknown, {} reads, {} checks, {} stale", t.acknowledged, t.unknown, t.reads, t.checks, t.stale_checks)?;
-        writeln!(f, "  {} snapshots built, {} installed, {} trace lines, {}", t.snapshots_built, t.snapshots_installed, self.trace_lines, self.trace_hash)?;
+        writeln!(
+            f,
+            "seed {seed}: {simulated:.1} s simulated, {} crashes ({} power losses), {} partitions",
+            t.crashes, t.power_losses, t.partitions
+        )?;
+        writeln!(
+            f,
+            "  {} writes acknowledged, {} unknown, {} reads, {} checks, {} stale",
+            t.acknowledged, t.unknown, t.reads, t.checks, t.stale_checks
+        )?;
+        writeln!(
+            f,
+            "  {} snapshots built, {} installed, {} trace lines, {}",
+            t.snapshots_built, t.snapshots_installed, self.trace_lines, self.trace_hash
+        )?;
         match &self.failure {
             None => write!(f, "  ok"),
             Some(failure) => write!(f, "  FAILED: {failure}"),
@@ -171,9 +183,7 @@ fn positions(nodes: &[Arc<Node>]) -> String {
 }
 
 fn insufficient(simulated: Duration, tally: &Tally) -> Option<String> {
-    let is_enough = simulated >= SIMULATED_MIN
-        && tally.crashes >= 1
-        && tally.partitions >= 1
-        && tally.acknowledged >= ACKNOWLEDGED_MIN;
+    let is_enough =
+        simulated >= SIMULATED_MIN && tally.crashes >= 1 && tally.partitions >= 1 && tally.acknowledged >= ACKNOWLEDGED_MIN;
     (!is_enough).then(|| format!("too little happened: {simulated:?}, {tally:?}"))
 }

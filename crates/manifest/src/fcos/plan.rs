@@ -59,7 +59,7 @@ fn graph_of(linked: &[&Release]) -> Result<Graph, String> {
         let version = release.version.as_ref().and_then(|text| DottedVersion::parse(text.as_str()).ok());
         let version =
             version.ok_or_else(|| format!("release {} has no dotted version: import into a cohort of its own", release.id))?;
-        let is_stop = release.version_requirement.as_ref().is_some_and(|requirement| requirement.starts_with('='));
+        let is_stop = names::is_stop(release);
         Ok(Node {
             id: Some(release.id.clone()),
             version,

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use tidegate_model::{BundleId, CohortId, ProductId, ReleaseId, VersionText};
+use tidegate_model::{BundleId, CohortId, ProductId, Release, ReleaseId, VersionText};
 
 use super::super::document::{Entry, Stream};
 use super::super::graph::Graph;
 use super::super::known::Known;
 use super::parts;
+
+/// How the ids of stops end.
+const STOP: &str = "~stop";
 
 /// Chooses ids that nobody has.
 pub struct Names<'a> {
@@ -57,7 +60,7 @@ impl<'a> Names<'a> {
     /// The stop beside a dead end, whose release is named if it was there before.
     pub fn stop(&mut self, version: &VersionText, dead_end: Option<&ReleaseId>) -> Result<ReleaseId, String> {
         let base = dead_end.map_or_else(|| version.to_string(), ToString::to_string);
-        self.take([format!("{base}~stop"), format!("{version}@{}~stop", self.cohort)])
+        self.take([format!("{base}{STOP}"), format!("{version}@{}{STOP}", self.cohort)])
     }
 
     fn take(&mut self, candidates: impl IntoIterator<Item = String>) -> Result<ReleaseId, String> {
@@ -71,6 +74,12 @@ impl<'a> Names<'a> {
         }
         Err(format!("release id {last} and the like are taken"))
     }
+}
+
+/// True for a release that an import has put beside a dead end.
+pub fn is_stop(release: &Release) -> bool {
+    let asks_for_one = release.version_requirement.as_ref().is_some_and(|requirement| requirement.starts_with('='));
+    asks_for_one && release.id.as_str().ends_with(STOP)
 }
 
 /// The version of the stop beside a dead end: the dead end's own with so many parts more that no other version of the

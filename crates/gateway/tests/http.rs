@@ -373,7 +373,7 @@ async fn one_check_too_many_is_shed_before_its_body_is_read() {
         let gateway = std::sync::Arc::clone(&gateway);
         async move { post(&gateway, AT_R0).await }
     });
-    fake.probing.notified().await;
+    fake.probe_begun().await;
     let shed = post(&gateway, "not even JSON").await;
     assert_eq!((shed.status.as_u16(), shed.code().as_str()), (503, "OVERLOADED"));
     assert!(shed.header("retry-after").parse::<u64>().unwrap() >= 1);

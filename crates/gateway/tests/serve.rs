@@ -29,6 +29,9 @@ const CHECK: &str =
     "POST /v1/check HTTP/1.1\r\nhost: x\r\ncontent-length: 35\r\n\r\n{\"product\":\"os\",\"release\":\"os-r0\"}\n";
 const LIVE: &str = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
 
+/// Longest wait for anything here, in simulated time.
+const WAIT_MAX: Duration = Duration::from_secs(600);
+
 struct InMemory(mpsc::Receiver<DuplexStream>);
 
 impl Listener for InMemory {
@@ -84,7 +87,7 @@ async fn answer(stream: &mut DuplexStream) -> String {
             }
         }
         let mut chunk = [0; 4_096];
-        let count = stream.read(&mut chunk).await.unwrap();
+        let count = tokio::time::timeout(WAIT_MAX, stream.read(&mut chunk)).await.expect("an answer comes").unwrap();
         assert_ne!(count, 0, "the connection ended after: {text}");
         text.push_str(std::str::from_utf8(&chunk[..count]).unwrap());
     }
@@ -93,8 +96,9 @@ async fn answer(stream: &mut DuplexStream) -> String {
 /// Everything until the connection ends.
 async fn rest(stream: &mut DuplexStream) -> String {
     let mut text = Vec::new();
+    let ended = tokio::time::timeout(WAIT_MAX, stream.read_to_end(&mut text)).await;
     // A cut connection is as good an end as a closed one.
-    let _ended = stream.read_to_end(&mut text).await.is_ok();
+    let _is_clean = ended.expect("the connection ends").is_ok();
     String::from_utf8(text).unwrap()
 }
 
@@ -231,7 +235,7 @@ async fn running_requests_finish_when_the_process_drains() {
     ask(&mut idle, LIVE).await;
     let mut busy = running.connect().await;
     busy.write_all(CHECK.as_bytes()).await.unwrap();
-    fake.probing.notified().await;
+    fake.probe_begun().await;
     running.shutdown.send(true).unwrap();
     assert_eq!(rest(&mut idle).await, "", "an idle connection is closed");
     gate.notify_one();
@@ -250,7 +254,7 @@ async fn what_does_not_finish_is_cut() {
     silent.write_all(b"P").await.unwrap();
     let mut stuck = running.connect().await;
     stuck.write_all(CHECK.as_bytes()).await.unwrap();
-    fake.probing.notified().await;
+    fake.probe_begun().await;
     let begun = Instant::now();
     running.shutdown.send(true).unwrap();
     assert_eq!(rest(&mut silent).await, "");

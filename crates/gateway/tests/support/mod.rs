@@ -189,7 +189,7 @@ pub struct Fake {
     /// While set, probes wait for the notification.
     pub gate: Arc<Mutex<Option<Arc<Notify>>>>,
     /// Told when a probe has begun.
-    pub probing: Arc<Notify>,
+    probing: Arc<Notify>,
 }
 
 pub struct FakeView(Snapshot);
@@ -219,6 +219,11 @@ impl Fake {
     /// Changes what the source says.
     pub fn set(&self, change: impl FnOnce(&mut Script)) {
         change(&mut self.script.lock().unwrap());
+    }
+
+    /// Waits until a probe has begun.
+    pub async fn probe_begun(&self) {
+        tokio::time::timeout(Duration::from_secs(10), self.probing.notified()).await.expect("a probe begins");
     }
 
     /// The calls since the last look.

@@ -94,10 +94,7 @@ const SERVICES: &[(&str, &[(&str, Needs)])] = &[
         "tidegate.admin.v1.ExclusionService",
         &[("PutExclusion", OPERATE), ("GetExclusion", READ), ("ListExclusions", READ), ("DeleteExclusion", OPERATE)],
     ),
-    (
-        "tidegate.admin.v1.HoldService",
-        &[("PutHold", OPERATE), ("GetHold", READ), ("ListHolds", READ), ("DeleteHold", OPERATE)],
-    ),
+    ("tidegate.admin.v1.HoldService", &[("PutHold", OPERATE), ("GetHold", READ), ("ListHolds", READ), ("DeleteHold", OPERATE)]),
     (
         "tidegate.admin.v1.OverrideService",
         &[("PutOverride", OPERATE), ("GetOverride", READ), ("ListOverrides", READ), ("DeleteOverride", OPERATE)],
@@ -246,5 +243,148 @@ fn door_code(door: &Door) -> &'static str {
         Door::Forbidden { .. } => "FORBIDDEN",
         // `admit` refuses for no other reason.
         _ => "OTHER",
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::convert::Infallible;
+
+    use prost::Message;
+    use sha2::{Digest as _, Sha256};
+    use tidegate_eligibility::Snapshot;
+    use tidegate_machine::{Genesis, State};
+    use tidegate_model::{Command, Digest, Entry, Principal, RequestId, Seed, Timestamp, TokenChange};
+    use tidegate_platform::{Platform, TokioSpawner};
+    use tidegate_store::Journal;
+    use tidegate_store::journal::JournalBounds;
+    use tonic::Code;
+
+    use super::*;
+    use crate::config::{Config, Fragment};
+    use crate::journal;
+    use crate::published::Shelf;
+
+    const ROLES: [(&str, Role); 3] = [("reader", Role::Read), ("operator", Role::Operate), ("root", Role::Admin)];
+
+    /// A node whose cluster has a token per role (the secret is the name), or none.
+    fn context(has_tokens: bool, more: &[(&str, &str)]) -> Arc<Context> {
+        let mut state = State::new(Genesis { version_base: 0, epoch: 1, bare_signatures: false });
+        // The administrator's first: from then on only an administrator may grant.
+        let grants = ROLES.iter().rev().filter(|_| has_tokens);
+        for (number, (name, role)) in (1_u64..).zip(grants) {
+            let caller = if number == 1 { "anonymous" } else { "root" };
+            let entry = Entry {
+                proposed_at: Timestamp::from_secs(1_700_000_000),
+                principal: Principal::new(caller).unwrap(),
+                auth_epoch: state.auth_epoch(),
+                request_id: RequestId::new(&format!("q{number}")).unwrap(),
+                seed: Seed([1; 32]),
+                command: Command::Token(TokenChange {
+                    name: Principal::new(name).unwrap(),
+                    grant: Some((Digest(Sha256::digest(name.as_bytes()).into()), *role)),
+                }),
+            };
+            tidegate_machine::apply(&mut state, number, &entry).result.unwrap();
+        }
+        let mut fragment = Fragment::default();
+        for (key, value) in [("node.id", "1"), ("node.data_dir", "unused")].iter().chain(more) {
+            fragment.set_flag(key, *value).unwrap();
+        }
+        let (config, _) = Config::load([fragment]).unwrap();
+        let (_, books) = journal::open(Journal::in_memory(JournalBounds::initial()), &TokioSpawner);
+        let shelf = Arc::new(Shelf::new(state, Snapshot::empty()));
+        Arc::new(Context::new(config, shelf, books, Platform::system()))
+    }
+
+    fn layer(context: &Arc<Context>) -> DoorLayer {
+        DoorLayer::new(Arc::clone(context), Metrics::register(&mut prometheus_client::registry::Registry::default()))
+    }
+
+    /// Calls `path` through the door; `Ok` is who was let in (`-` if nobody was asked).
+    async fn call(door: &DoorLayer, path: &str, authorization: Option<&str>) -> Result<String, Code> {
+        let behind = tower::service_fn(|request: HttpRequest<()>| async move {
+            let who = request.extensions().get::<Caller>().map_or_else(|| "-".to_owned(), |c| c.principal.to_string());
+            let response = HttpResponse::builder().header("who", who).body(tonic::body::Body::empty()).unwrap();
+            Ok::<_, Infallible>(response)
+        });
+        let mut request = HttpRequest::builder().uri(path);
+        if let Some(authorization) = authorization {
+            request = request.header("authorization", authorization);
+        }
+        let response = door.layer(behind).call(request.body(()).unwrap()).await.unwrap();
+        match response.headers().get("grpc-status") {
+            Some(status) => Err(Code::from_bytes(status.as_bytes())),
+            None => Ok(response.headers()["who"].to_str().unwrap().to_owned()),
+        }
+    }
+
+    #[tokio::test]
+    async fn every_role_may_exactly_what_the_table_says() {
+        let door = layer(&context(true, &[]));
+        for (path, needs) in table() {
+            for (name, role) in ROLES {
+                let answer = call(&door, &path, Some(&format!("Bearer {name}"))).await;
+                let expected = match needs {
+                    Needs::Nothing => Ok("-".to_owned()),
+                    Needs::Role(least) if role >= least => Ok(name.to_owned()),
+                    Needs::Role(_) => Err(Code::PermissionDenied),
+                };
+                assert_eq!(answer, expected, "{name} at {path}");
+            }
+            let nobody = call(&door, &path, None).await;
+            let expected = if needs == Needs::Nothing { Ok("-".to_owned()) } else { Err(Code::Unauthenticated) };
+            assert_eq!(nobody, expected, "nobody at {path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn bad_credentials_are_no_credentials() {
+        let door = layer(&context(true, &[]));
+        let path = "/tidegate.admin.v1.ClusterService/GetStatus";
+        let long = format!("Bearer {}", "x".repeat(5_000));
+        for bad in ["", "Bearer", "Bearer ", "Basic reader", "reader", "Bearer Reader", "Bearer reader2", &long] {
+            assert_eq!(call(&door, path, Some(bad)).await, Err(Code::Unauthenticated), "{bad:?}");
+        }
+        assert_eq!(call(&door, path, Some("bearer  reader ")).await, Ok("reader".to_owned()));
+        assert_eq!(call(&door, "/no.Such/Call", None).await, Err(Code::Unauthenticated));
+    }
+
+    #[tokio::test]
+    async fn without_tokens_everybody_is_an_administrator() {
+        let door = layer(&context(false, &[]));
+        for path in table().keys() {
+            assert!(call(&door, path, None).await.is_ok(), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn calls_beyond_the_bound_are_refused_and_not_queued() {
+        let context = context(false, &[("limits.admin_in_flight", "1")]);
+        let door = layer(&context);
+        let taken = Arc::clone(&door.0.slots).try_acquire_owned().unwrap();
+        let path = "/tidegate.admin.v1.ClusterService/GetStatus";
+        assert_eq!(call(&door, path, None).await, Err(Code::ResourceExhausted));
+        drop(taken);
+        assert!(call(&door, path, None).await.is_ok());
+    }
+
+    #[test]
+    fn no_call_is_missing_from_the_table() {
+        let descriptors = prost_types::FileDescriptorSet::decode(tidegate_proto::FILE_DESCRIPTOR_SET).unwrap();
+        let mut paths = Vec::new();
+        for file in &descriptors.file {
+            if !["tidegate.admin.v1", "tidegate.edge.v1"].contains(&file.package()) {
+                continue;
+            }
+            for service in &file.service {
+                let calls = service.method.iter().map(|m| format!("/{}.{}/{}", file.package(), service.name(), m.name()));
+                paths.extend(calls);
+            }
+        }
+        let ours: Vec<String> = table().into_keys().filter(|path| path.starts_with("/tidegate.")).collect();
+        paths.sort();
+        assert_eq!(paths, ours);
     }
 }

@@ -62,10 +62,7 @@ impl SnapshotService for Snapshots {
 
     type FollowStream = Fated<edge::FollowResponse>;
 
-    async fn follow(
-        &self,
-        request: Request<Streaming<edge::FollowRequest>>,
-    ) -> Result<Response<Self::FollowStream>, Status> {
+    async fn follow(&self, request: Request<Streaming<edge::FollowRequest>>) -> Result<Response<Self::FollowStream>, Status> {
         let mut asked = request.into_inner();
         let open = match asked.message().await?.and_then(|request| request.message) {
             Some(edge::follow_request::Message::Open(open)) => open,
@@ -160,12 +157,8 @@ impl Follow {
 
     async fn delta(&self, base: u64, batch: &Batch, epoch: u64) -> Result<(), Door> {
         let published = self.context.shelf.load();
-        let changes: Vec<types::Change> = batch
-            .changes
-            .iter()
-            .filter(|change| self.scope.has(&published, &change.reference()))
-            .map(Into::into)
-            .collect();
+        let changes: Vec<types::Change> =
+            batch.changes.iter().filter(|change| self.scope.has(&published, &change.reference())).map(Into::into).collect();
         // The root is known only for what is published now; a delta on the way there carries none.
         let is_present = published.state.config_version() == batch.config_version;
         let stamp = edge::Stamp {

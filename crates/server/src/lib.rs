@@ -28,6 +28,7 @@ mod read;
 pub mod refusal;
 pub mod source;
 pub mod status;
+mod threads;
 mod verify;
 pub mod wire;
 pub mod write;

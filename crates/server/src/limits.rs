@@ -81,6 +81,8 @@ pub const REFRESH_INTERVAL: Duration = Duration::from_millis(500);
 pub const BOOTSTRAP_PAUSE: Duration = Duration::from_millis(250);
 /// How long recovery may take until it is said again that the node is still waiting.
 pub const WAITING_NOTICE: Duration = Duration::from_secs(10);
+/// Longest wait at shutdown for the threads of log and journal. Then the process ends without them.
+pub const THREADS_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Idle time after which an admin connection is asked whether it lives, and how long it may take to answer.
 pub const ADMIN_PING: Duration = Duration::from_secs(20);
 /// Streams of one admin connection at one moment.

@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 use tidegate_consensus::{Fault, Service, StartError};
 use tidegate_gateway::{Gateway, gateway::Bounds};
 use tidegate_platform::tls::{ClientCertificates, ConnectTls, KeyPair, ListenTls, TlsError, TlsNetwork};
-use tidegate_platform::{Listener, Network, OpenMode, Platform, VfsFile};
+use tidegate_platform::{Listener, Network, OpenMode, Platform, Spawner, VfsFile};
 use tidegate_store::journal::JournalBounds;
 use tidegate_store::{Journal, JournalError};
 use tokio::sync::watch;
@@ -23,9 +23,10 @@ use crate::application::Tidegate;
 use crate::asks::Asks;
 use crate::config::{Config, TlsFiles};
 use crate::context::Context;
-use crate::limits::{BOOTSTRAP_PAUSE, PEER_QUESTION_MAX, REFRESH_INTERVAL, WAITING_NOTICE};
+use crate::limits::{BOOTSTRAP_PAUSE, PEER_QUESTION_MAX, REFRESH_INTERVAL, THREADS_WAIT_MAX, WAITING_NOTICE};
 use crate::metrics::Metrics;
 use crate::source::Source;
+use crate::threads::Tracked;
 use crate::{journal, listen, verify};
 
 /// A node that serves until [`Node::shutdown`] or a [`Failure`].
@@ -35,6 +36,7 @@ pub struct Node {
     device_addr: SocketAddr,
     admin_addr: SocketAddr,
     stop: watch::Sender<bool>,
+    threads: Arc<Tracked>,
     /// The first thing that went wrong in a part of the node.
     failed: watch::Receiver<Option<Failure>>,
     /// Held: one process per folder. Consensus locks its own part; the journal's database must not be touched by a
@@ -189,6 +191,8 @@ impl Node {
         journal: Journal,
         lock: Arc<dyn VfsFile>,
     ) -> Result<Self, StartFailure> {
+        let threads = Arc::new(Tracked::new(Arc::clone(&platform.spawner)));
+        let platform = Platform { spawner: Arc::clone(&threads) as Arc<dyn Spawner>, ..platform };
         let networks = Networks::new(&config, &platform)?;
         let (device, device_addr) = bind(&networks.device, "device", config.listen.device).await?;
         let (admin, admin_addr) = bind(&networks.admin, "admin", config.listen.admin).await?;
@@ -209,7 +213,7 @@ impl Node {
 
         let (stop, stopping) = watch::channel(false);
         let (fail, failed) = watch::channel(None);
-        let node = Self { context, service, device_addr, admin_addr, stop, failed, _lock: lock };
+        let node = Self { context, service, device_addr, admin_addr, stop, threads, failed, _lock: lock };
         node.serve(device, admin, &stopping, &fail);
         node.spawn_upkeep(&fail);
         tracing::info!(
@@ -348,6 +352,11 @@ impl Node {
             tracing::warn!(?drain, "some calls outlived the drain");
         }
         self.service.shutdown().await;
+        // Log and journal are closed by their threads once nobody can reach them any more.
+        drop(self.context);
+        if !self.threads.ended(THREADS_WAIT_MAX).await {
+            tracing::warn!("threads of log or journal outlived the shutdown");
+        }
         tracing::info!("node stopped");
     }
 }

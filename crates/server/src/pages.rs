@@ -103,11 +103,7 @@ macro_rules! after {
 }
 
 /// All objects of a kind that come after `last`, in the order of their keys.
-fn objects_after<'c>(
-    catalog: &'c Catalog,
-    kind: ObjectKind,
-    last: Option<ObjectRef>,
-) -> Box<dyn Iterator<Item = Object> + 'c> {
+fn objects_after<'c>(catalog: &'c Catalog, kind: ObjectKind, last: Option<ObjectRef>) -> Box<dyn Iterator<Item = Object> + 'c> {
     /// The key in a reference of the right kind.
     macro_rules! key {
         ($pattern:pat => $key:expr) => {
@@ -174,7 +170,8 @@ fn token_in(kind: ObjectKind, token: &str) -> Result<Option<ObjectRef>, Door> {
     if token.is_empty() {
         return Ok(None);
     }
-    let broken = || Door::field("page_token", token.chars().take(64).collect::<String>(), "must come from an answer of this list");
+    let broken =
+        || Door::field("page_token", token.chars().take(64).collect::<String>(), "must come from an answer of this list");
     let bytes = unhex(token).ok_or_else(broken)?;
     let reference = types::ObjectRef::decode(&bytes[..]).map_err(|_| broken())?;
     let reference = ObjectRef::try_from(reference).map_err(|_| broken())?;

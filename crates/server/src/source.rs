@@ -106,11 +106,6 @@ impl SnapshotSource for Source {
             device_addr: member.member.device_addr.clone(),
             matched_index: member.matched_index,
         });
-        Status {
-            term: Some(status.term),
-            leader: status.leader.map(|id| id.to_string()),
-            members: members.collect(),
-            alarms,
-        }
+        Status { term: Some(status.term), leader: status.leader.map(|id| id.to_string()), members: members.collect(), alarms }
     }
 }

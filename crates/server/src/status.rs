@@ -62,9 +62,7 @@ fn door_code(door: &Door) -> Code {
         Door::NotFound(..) | Door::UnknownProduct(_) => Code::NotFound,
         Door::UnknownOutcome { .. } | Door::UnknownChange => Code::Unknown,
         Door::Busy | Door::DiskLow => Code::ResourceExhausted,
-        Door::NoLeader | Door::ClockSkewed { .. } | Door::Rebuilding | Door::NotReady | Door::NotConfirmed => {
-            Code::Unavailable
-        }
+        Door::NoLeader | Door::ClockSkewed { .. } | Door::Rebuilding | Door::NotReady | Door::NotConfirmed => Code::Unavailable,
         Door::Compacted { .. } => Code::OutOfRange,
         Door::Journal => Code::Internal,
         Door::Membership { .. } => Code::FailedPrecondition,
@@ -216,17 +214,9 @@ mod tests {
                 "CLOCK_SKEWED",
             ),
             (Refusal::of_proposal(&ProposeError::Stopped, "q"), Code::Unavailable, "NOT_READY"),
-            (
-                Refusal::of_ask(&AskError::NotDelivered { reason: NotDelivered::NoLeader }, "q"),
-                Code::Unavailable,
-                "NO_LEADER",
-            ),
+            (Refusal::of_ask(&AskError::NotDelivered { reason: NotDelivered::NoLeader }, "q"), Code::Unavailable, "NO_LEADER"),
             (Refusal::of_ask(&AskError::Unknown { node: 2 }, "q"), Code::Unknown, "UNKNOWN_OUTCOME"),
-            (
-                Refusal::of_ask(&AskError::Refused { node: 2, refused: AskRefused::Busy }, "q"),
-                Code::ResourceExhausted,
-                "BUSY",
-            ),
+            (Refusal::of_ask(&AskError::Refused { node: 2, refused: AskRefused::Busy }, "q"), Code::ResourceExhausted, "BUSY"),
             (ReadError::NotConfirmed.into(), Code::Unavailable, "NOT_CONFIRMED"),
             (ChangeError::MajorityAtRisk { healthy: 1, needed: 2 }.into(), Code::FailedPrecondition, "MAJORITY_AT_RISK"),
             (ChangeError::UnknownOutcome.into(), Code::Unknown, "UNKNOWN_OUTCOME"),

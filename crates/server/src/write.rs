@@ -38,8 +38,7 @@ impl Context {
     /// The state machine's rejection, or why there is no answer.
     pub async fn write(&self, caller: &Caller, request_id: &str, command: Command) -> Result<types::Outcome, Refusal> {
         let request_id = self.request_id(request_id)?;
-        let write =
-            Write { principal: caller.principal.clone(), auth_epoch: caller.auth_epoch, request_id, command };
+        let write = Write { principal: caller.principal.clone(), auth_epoch: caller.auth_epoch, request_id, command };
         let deadline = Instant::now() + self.config.limits.write_timeout;
         outcome(self.offer(&write, deadline).await?)
     }
@@ -185,9 +184,7 @@ async fn forward(handle: &Handle, write: &Write, deadline: Instant) -> Result<ty
     };
     match codec::decode_answer(&answer) {
         Some(wire::answer::Kind::Result(result)) => Ok(result),
-        Some(wire::answer::Kind::Refused(refused)) => {
-            Err(Attempt::Definite(codec::refusal_in(refused, request_id)))
-        }
+        Some(wire::answer::Kind::Refused(refused)) => Err(Attempt::Definite(codec::refusal_in(refused, request_id))),
         // The leader answered in words that this build does not know: it may have been executed.
         Some(_) | None => Err(Attempt::Definite(Door::UnknownOutcome { request_id: request_id.to_owned() }.into())),
     }

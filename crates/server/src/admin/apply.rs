@@ -66,10 +66,7 @@ impl admin::apply_service_server::ApplyService for Applies {
         }))
     }
 
-    async fn get_object(
-        &self,
-        request: Request<admin::GetObjectRequest>,
-    ) -> Result<Response<admin::GetObjectResponse>, Status> {
+    async fn get_object(&self, request: Request<admin::GetObjectRequest>) -> Result<Response<admin::GetObjectResponse>, Status> {
         let request = request.into_inner();
         let reference = codec::reference_in(request.object)?;
         let (object, config_version) = self.0.get(reference, request.consistency).await?;
@@ -95,8 +92,7 @@ impl admin::apply_service_server::ApplyService for Applies {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let reference = codec::reference_in(request.object)?;
-        let (config_version, warnings) =
-            self.0.delete(&caller, reference, request.expected_version, &request.request_id).await?;
+        let (config_version, warnings) = self.0.delete(&caller, reference, request.expected_version, &request.request_id).await?;
         Ok(Response::new(admin::DeleteObjectResponse { config_version, warnings }))
     }
 
@@ -120,11 +116,7 @@ impl admin::apply_service_server::ApplyService for Applies {
         } else {
             String::new()
         };
-        Ok(Response::new(admin::GetHistoryResponse {
-            rows,
-            next_page_token,
-            config_version: published.state.config_version(),
-        }))
+        Ok(Response::new(admin::GetHistoryResponse { rows, next_page_token, config_version: published.state.config_version() }))
     }
 
     type ExportStream = ReceiverStream<Result<admin::ExportResponse, Status>>;

@@ -16,10 +16,7 @@ pub struct Audits(pub Desk);
 
 #[tonic::async_trait]
 impl admin::audit_service_server::AuditService for Audits {
-    async fn list_audit(
-        &self,
-        request: Request<admin::ListAuditRequest>,
-    ) -> Result<Response<admin::ListAuditResponse>, Status> {
+    async fn list_audit(&self, request: Request<admin::ListAuditRequest>) -> Result<Response<admin::ListAuditResponse>, Status> {
         let request = request.into_inner();
         let context = self.0.0.clone();
         let published = context.read(request.consistency).await?;
@@ -56,10 +53,7 @@ impl admin::audit_service_server::AuditService for Audits {
 
     type TailAuditStream = ReceiverStream<Result<admin::TailAuditResponse, Status>>;
 
-    async fn tail_audit(
-        &self,
-        request: Request<admin::TailAuditRequest>,
-    ) -> Result<Response<Self::TailAuditStream>, Status> {
+    async fn tail_audit(&self, request: Request<admin::TailAuditRequest>) -> Result<Response<Self::TailAuditStream>, Status> {
         let context = self.0.0.clone();
         let slot = context.watcher_slot()?;
         // Subscribed before the backlog is read: a record may come twice then, and is shown once.

@@ -44,10 +44,7 @@ impl admin::cluster_service_server::ClusterService for Clusters {
         Ok(Response::new(admin::AddLearnerResponse { member: self.member(node)? }))
     }
 
-    async fn promote(
-        &self,
-        request: Request<admin::PromoteRequest>,
-    ) -> Result<Response<admin::PromoteResponse>, Status> {
+    async fn promote(&self, request: Request<admin::PromoteRequest>) -> Result<Response<admin::PromoteResponse>, Status> {
         let caller = caller(&request)?;
         self.0.0.change(&caller, change::Kind::Promote(request.into_inner().node)).await?;
         Ok(Response::new(admin::PromoteResponse {}))
@@ -69,10 +66,7 @@ impl admin::cluster_service_server::ClusterService for Clusters {
         Ok(Response::new(admin::TransferLeaderResponse { leader }))
     }
 
-    async fn get_status(
-        &self,
-        _request: Request<admin::GetStatusRequest>,
-    ) -> Result<Response<admin::GetStatusResponse>, Status> {
+    async fn get_status(&self, _request: Request<admin::GetStatusRequest>) -> Result<Response<admin::GetStatusResponse>, Status> {
         let context = &self.0.0;
         let status = context.handle()?.status();
         // Also of a node that serves nothing: this is how one finds out why.
@@ -134,10 +128,7 @@ impl admin::cluster_service_server::ClusterService for Clusters {
         }))
     }
 
-    async fn put_token(
-        &self,
-        request: Request<admin::PutTokenRequest>,
-    ) -> Result<Response<admin::PutTokenResponse>, Status> {
+    async fn put_token(&self, request: Request<admin::PutTokenRequest>) -> Result<Response<admin::PutTokenResponse>, Status> {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let name = id("name", &request.name, Principal::new)?;
@@ -162,10 +153,7 @@ impl admin::cluster_service_server::ClusterService for Clusters {
         let name = id("name", &request.name, Principal::new)?;
         let change = TokenChange { name, grant: None };
         let outcome = self.0.0.write(&caller, &request.request_id, Command::Token(change)).await?;
-        Ok(Response::new(admin::RevokeTokenResponse {
-            config_version: outcome.config_version,
-            warnings: outcome.warnings,
-        }))
+        Ok(Response::new(admin::RevokeTokenResponse { config_version: outcome.config_version, warnings: outcome.warnings }))
     }
 
     async fn list_tokens(

@@ -15,10 +15,7 @@ use crate::published::Published;
 use crate::refusal::Door;
 
 /// Answers `CheckFleet`.
-pub(super) async fn check_fleet(
-    desk: &Desk,
-    request: admin::CheckFleetRequest,
-) -> Result<admin::CheckFleetResponse, Status> {
+pub(super) async fn check_fleet(desk: &Desk, request: admin::CheckFleetRequest) -> Result<admin::CheckFleetResponse, Status> {
     let context = &desk.0;
     let checks = request.devices.len().saturating_mul(request.at_ms.len().max(1));
     if checks > FLEET_CHECKS_MAX {
@@ -26,11 +23,7 @@ pub(super) async fn check_fleet(
         return Err(Door::field("devices", checks.to_string(), rule).into());
     }
     let published = context.read(request.consistency).await?;
-    let at_ms = if request.at_ms.is_empty() {
-        vec![context.handle()?.freshness().decision_wall_ms()]
-    } else {
-        request.at_ms
-    };
+    let at_ms = if request.at_ms.is_empty() { vec![context.handle()?.freshness().decision_wall_ms()] } else { request.at_ms };
     let stamp = published.snapshot.stamp();
     let digest = published.snapshot.digest().to_string();
     let (product, devices) = (request.product, request.devices);
@@ -42,12 +35,7 @@ pub(super) async fn check_fleet(
     Ok(admin::CheckFleetResponse { config_version: stamp.config_version, digest, node, instants })
 }
 
-fn instant(
-    published: &Arc<Published>,
-    product: &str,
-    devices: &[CheckRequest],
-    at_ms: i64,
-) -> Result<admin::FleetInstant, Door> {
+fn instant(published: &Arc<Published>, product: &str, devices: &[CheckRequest], at_ms: i64) -> Result<admin::FleetInstant, Door> {
     let now = Timestamp::from_millis(at_ms);
     let mut answers = Vec::new();
     let mut known: BTreeMap<(&'static str, Option<String>, Option<String>, Option<i64>), u32> = BTreeMap::new();

@@ -119,11 +119,7 @@ fn reference_of(document: &Document, caller: &Caller) -> Option<ObjectRef> {
 }
 
 /// Reads an id of a request.
-pub(crate) fn id<T>(
-    field: &str,
-    text: &str,
-    new: impl FnOnce(&str) -> Result<T, tidegate_model::Invalid>,
-) -> Result<T, Door> {
+pub(crate) fn id<T>(field: &str, text: &str, new: impl FnOnce(&str) -> Result<T, tidegate_model::Invalid>) -> Result<T, Door> {
     new(text).map_err(|invalid| Door::field(field, invalid.value, invalid.rule))
 }
 

@@ -2,8 +2,7 @@
 
 use tidegate_model::exposure::Admission;
 use tidegate_model::{
-    Command, Exposure, Object, ObjectKind, ObjectRef, Policy, Ramp, Release, ReleaseId, RolloutState, Span, Timestamp,
-    Transition,
+    Command, Exposure, Object, ObjectKind, ObjectRef, Policy, Ramp, Release, ReleaseId, RolloutState, Span, Timestamp, Transition,
 };
 use tidegate_proto::admin::v1 as admin;
 use tidegate_proto::types::v1 as types;
@@ -87,8 +86,7 @@ impl admin::rollout_service_server::RolloutService for Rollouts {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let reference = ObjectRef::Policy(id("release", &request.release, ReleaseId::new)?);
-        let (config_version, warnings) =
-            self.0.delete(&caller, reference, request.expected_version, &request.request_id).await?;
+        let (config_version, warnings) = self.0.delete(&caller, reference, request.expected_version, &request.request_id).await?;
         Ok(Response::new(admin::DeleteRolloutPolicyResponse { config_version, warnings }))
     }
 

@@ -82,11 +82,7 @@ impl Wanted {
     }
 }
 
-async fn follow(
-    follower: &mut Follower,
-    wanted: &Wanted,
-    sender: &FatedSender<admin::WatchResponse>,
-) -> Result<(), Door> {
+async fn follow(follower: &mut Follower, wanted: &Wanted, sender: &FatedSender<admin::WatchResponse>) -> Result<(), Door> {
     let epoch = follower.epoch;
     let begin = admin::WatchResponse { epoch, config_version: follower.at, ..admin::WatchResponse::default() };
     if !sender.send(begin).await {

@@ -151,3 +151,6 @@ pub fn refusal_in(refused: Refused, request_id: &str) -> Refusal {
         _ => Door::Relayed { code: refused.code, message: refused.message, grpc: refused.grpc },
     })
 }
+
+#[cfg(test)]
+mod tests;

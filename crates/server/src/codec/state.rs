@@ -7,22 +7,18 @@ use std::io;
 
 use bytes::Bytes;
 use imbl::OrdMap;
-use prost::Message;
-use tidegate_consensus::limits::SNAPSHOT_RECORD_BYTES_MAX;
 use tidegate_consensus::{Frozen, InstallError};
 use tidegate_machine::{AuditHead, Genesis, Parts, RequestKey, RequestRecord, Settings, State, Token};
 use tidegate_model::{Catalog, CatalogChange, Digest, Object, ObjectRef, Principal, RequestId, Role, Timestamp};
-use tidegate_proto::limits::RECORD_BYTES_MAX;
 use tidegate_proto::storage::v1 as storage;
 use tidegate_proto::storage::v1::state_record::Kind;
 use tidegate_proto::types::v1 as types;
+use tidegate_proto::{RecordReader, write_record};
 
 use super::result::{result_in, result_out};
 
 /// Layout of the records that this build writes, and the newest that it reads.
 const FORMAT: u32 = 1;
-/// Bytes of one part: leaves room for the frame around it.
-const PART_BYTES: usize = SNAPSHOT_RECORD_BYTES_MAX - 64;
 
 /// A state frozen at one log index; shares everything with the living one.
 pub struct FrozenState {
@@ -41,7 +37,7 @@ impl FrozenState {
 impl Frozen for FrozenState {
     fn write(&self, sink: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         let parts = self.state.parts();
-        let mut write = |kind: Kind| write_record(kind, sink);
+        let mut write = |kind: Kind| write_record(&storage::StateRecord { kind: Some(kind) }, &mut *sink);
         write(Kind::Meta(meta_out(&parts, self.cluster_id)))?;
         write(Kind::Settings(settings_out(&parts.settings)))?;
         for (name, token) in &parts.tokens {
@@ -61,32 +57,21 @@ impl Frozen for FrozenState {
     }
 }
 
-fn write_record(kind: Kind, sink: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
-    let bytes = storage::StateRecord { kind: Some(kind) }.encode_to_vec();
-    if bytes.len() <= SNAPSHOT_RECORD_BYTES_MAX {
-        return sink(&bytes);
-    }
-    let count = bytes.len().div_ceil(PART_BYTES);
-    for (number, piece) in bytes.chunks(PART_BYTES).enumerate() {
-        let part = storage::Part { bytes: Bytes::copy_from_slice(piece), is_last: number + 1 == count };
-        sink(&storage::StateRecord { kind: Some(Kind::Part(part)) }.encode_to_vec())?;
-    }
-    Ok(())
-}
-
 /// Reads a state that [`FrozenState`] wrote, of the cluster `cluster_id`.
 ///
 /// # Errors
 /// The first record that cannot be read, or that the records do not form a state.
-pub fn read_state(
-    records: &mut dyn Iterator<Item = io::Result<Vec<u8>>>,
-    cluster_id: u128,
-) -> Result<State, InstallError> {
-    let mut reader = Reader { cluster_id, parts: None, digest: None, has_settings: false, pending: Vec::new() };
-    for (number, record) in (0_u64..).zip(records) {
-        let record = record.map_err(InstallError::Read)?;
-        reader.take(&record).map_err(|reason| InstallError::Record { number, reason })?;
+pub fn read_state(records: &mut dyn Iterator<Item = io::Result<Vec<u8>>>, cluster_id: u128) -> Result<State, InstallError> {
+    let mut reader = Reader { cluster_id, parts: None, digest: None, has_settings: false };
+    let mut pieces = RecordReader::new();
+    for (number, piece) in (0_u64..).zip(records) {
+        let piece = piece.map_err(InstallError::Read)?;
+        let broken = |reason: String| InstallError::Record { number, reason };
+        if let Some(kind) = pieces.read(&piece).map_err(|error| broken(error.to_string()))? {
+            reader.keep(kind).map_err(broken)?;
+        }
     }
+    pieces.finish().map_err(|error| InstallError::State { reason: error.to_string() })?;
     reader.finish().map_err(|reason| InstallError::State { reason })
 }
 
@@ -95,35 +80,9 @@ struct Reader {
     parts: Option<Parts>,
     digest: Option<Digest>,
     has_settings: bool,
-    /// The pieces so far of a record that came in parts.
-    pending: Vec<u8>,
 }
 
 impl Reader {
-    fn take(&mut self, bytes: &[u8]) -> Result<(), String> {
-        let record = storage::StateRecord::decode(bytes).map_err(|error| error.to_string())?;
-        let kind = record.kind.ok_or("of a kind that this build does not know")?;
-        if let Kind::Part(part) = kind {
-            if self.pending.len() + part.bytes.len() > RECORD_BYTES_MAX {
-                return Err(format!("record in parts must be <= {RECORD_BYTES_MAX} bytes"));
-            }
-            self.pending.extend_from_slice(&part.bytes);
-            if !part.is_last {
-                return Ok(());
-            }
-            let whole = std::mem::take(&mut self.pending);
-            let record = storage::StateRecord::decode(&whole[..]).map_err(|error| error.to_string())?;
-            return match record.kind {
-                Some(Kind::Part(_)) | None => Err("parts make a record of an unknown kind".to_owned()),
-                Some(kind) => self.keep(kind),
-            };
-        }
-        if !self.pending.is_empty() {
-            return Err("a record in parts is not complete".to_owned());
-        }
-        self.keep(kind)
-    }
-
     fn keep(&mut self, kind: Kind) -> Result<(), String> {
         if let Kind::Meta(meta) = kind {
             if self.parts.is_some() {
@@ -135,7 +94,9 @@ impl Reader {
         }
         let parts = self.parts.as_mut().ok_or("no meta record came before it")?;
         match kind {
-            Kind::Meta(_) | Kind::Part(_) => unreachable!("handled above"),
+            Kind::Meta(_) | Kind::Part(_) => {
+                unreachable!("a meta record is handled above, and the reader never gives out a part")
+            }
             Kind::Settings(settings) => {
                 parts.settings = settings_in(&settings);
                 self.has_settings = true;
@@ -160,9 +121,6 @@ impl Reader {
     }
 
     fn finish(self) -> Result<State, String> {
-        if !self.pending.is_empty() {
-            return Err("the last record is not complete".to_owned());
-        }
         let parts = self.parts.ok_or("there is no meta record")?;
         if !self.has_settings {
             return Err("there are no settings".to_owned());
@@ -196,7 +154,10 @@ fn meta_out(parts: &Parts, cluster_id: u128) -> storage::StateMeta {
 
 fn meta_in(meta: &storage::StateMeta, cluster_id: u128) -> Result<Parts, String> {
     if meta.format == 0 || meta.min_reader > FORMAT {
-        return Err(format!("state of format {} asks for a reader of {}, this build reads {FORMAT}", meta.format, meta.min_reader));
+        return Err(format!(
+            "state of format {} asks for a reader of {}, this build reads {FORMAT}",
+            meta.format, meta.min_reader
+        ));
     }
     if u128::from_be_bytes(array("cluster_id", &meta.cluster_id)?) != cluster_id {
         return Err("state of another cluster".to_owned());

@@ -5,7 +5,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::Problem;
 use super::fragment::{Fragment, Origin, Raw, unknown};
-use super::settings::{SETTINGS, Setting};
+use super::settings::Setting;
 use crate::limits::{CONFIG_BYTES_MAX, CONFIG_DEPTH_MAX};
 
 struct Reader<'a> {
@@ -58,11 +58,11 @@ impl Reader<'_> {
     fn value(&mut self, key: &str, key_at: usize, value: &Spanned<DeValue<'_>>, depth: usize) {
         let at = value.span().start;
         let setting = Setting::find(key);
-        if let (DeValue::Table(table), None) = (value.get_ref(), setting) {
-            let is_section = SETTINGS.iter().any(|s| s.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')));
-            if is_section {
-                return self.table(key, table, depth + 1);
-            }
+        // A section, or an unknown one: its keys are named one by one, each with its own suggestion.
+        if let (DeValue::Table(table), None) = (value.get_ref(), setting)
+            && !table.is_empty()
+        {
+            return self.table(key, table, depth + 1);
         }
         let Some(setting) = setting else {
             let origin = self.origin(key_at);

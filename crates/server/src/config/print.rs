@@ -43,7 +43,8 @@ pub fn reference() -> String {
     let mut out = String::from("| Setting | Flag | Environment | Default | Meaning |\n|---|---|---|---|---|\n");
     for setting in SETTINGS {
         let default = setting.default.map_or_else(String::new, |text| format!("`{text}`"));
-        let _ = writeln!(out, "| `{}` | `--{}` | `{}` | {default} | {} |", setting.key, setting.flag(), setting.env(), setting.help);
+        let _ =
+            writeln!(out, "| `{}` | `--{}` | `{}` | {default} | {} |", setting.key, setting.flag(), setting.env(), setting.help);
     }
     out
 }

@@ -45,8 +45,15 @@ fn flags_win_over_environment_over_file_over_defaults() {
 #[test]
 fn every_error_names_source_field_value_and_rule() {
     refused(&format!("{MINIMAL}nod.id = 2\n"), "node.toml:3: nod.id: no such setting; did you mean node.id?");
-    refused(&format!("{MINIMAL}[lsten]\nadmin = \"x\"\n"), "node.toml:3: lsten: no such setting");
-    refused(&format!("{MINIMAL}[listen]\nadmn = \"x\"\n"), "node.toml:4: listen.admn: no such setting; did you mean listen.admin?");
+    refused(
+        &format!("{MINIMAL}[lsten]\nadmin = \"x\"\n"),
+        "node.toml:4: lsten.admin: no such setting; did you mean listen.admin?",
+    );
+    refused(&format!("{MINIMAL}[lsten]\n"), "node.toml:3: lsten: no such setting");
+    refused(
+        &format!("{MINIMAL}[listen]\nadmn = \"x\"\n"),
+        "node.toml:4: listen.admn: no such setting; did you mean listen.admin?",
+    );
     refused(
         &format!("{MINIMAL}[listen]\nadmin = \"localhost\"\n"),
         "node.toml:4: listen.admin = \"localhost\": must be ADDRESS:PORT with a numeric address, such as 127.0.0.1:7401",
@@ -110,8 +117,10 @@ fn addresses_must_be_reachable_and_distinct() {
         &format!("{MINIMAL}listen.admin = \"127.0.0.1:7401\"\n"),
         "node.toml:3: listen.admin = \"127.0.0.1:7401\": 127.0.0.1:7401 must differ from listen.device 127.0.0.1:7401",
     );
-    refused("node.id = 100\nnode.data_dir = \"d\"\nlisten = {device = \"127.0.0.1:1\", admin = \"127.0.0.1:2\"}", 
-        "listen.peer: has to be set for node ids above 99");
+    refused(
+        "node.id = 100\nnode.data_dir = \"d\"\nlisten = {device = \"127.0.0.1:1\", admin = \"127.0.0.1:2\"}",
+        "listen.peer: has to be set for node ids above 99",
+    );
     refused(
         &format!("{MINIMAL}cluster.bootstrap = [\"127.0.0.1:9\"]\n"),
         "node.toml:3: cluster.bootstrap = \"127.0.0.1:9\": must name this node's own peer address 127.0.0.1:7601",

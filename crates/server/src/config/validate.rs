@@ -309,11 +309,8 @@ impl Validator<'_> {
         let key = self.path(&key_of("key"));
         let ca_path = ca.and_then(|ca| self.path(&key_of(ca)));
         let is_admin = listener == "admin";
-        let is_client_required = if is_admin {
-            self.get(&key_of("client_required"), value::switch).unwrap_or(false)
-        } else {
-            listener == "peer"
-        };
+        let is_client_required =
+            if is_admin { self.get(&key_of("client_required"), value::switch).unwrap_or(false) } else { listener == "peer" };
         let (cert, key) = match (cert, key) {
             (Some(cert), Some(key)) => (cert, key),
             (None, None) => {

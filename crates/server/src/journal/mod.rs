@@ -176,12 +176,7 @@ impl Books {
     ///
     /// # Errors
     /// The journal cannot be read.
-    pub fn history(
-        &self,
-        reference: &ObjectRef,
-        below: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<storage::HistoryRow>, Door> {
+    pub fn history(&self, reference: &ObjectRef, below: Option<u64>, limit: usize) -> Result<Vec<storage::HistoryRow>, Door> {
         let (kind, id) = (reference.kind().as_str().to_owned(), reference.id());
         // Few versions are kept of one object. They lie in the order of their numbers, which begin again when an object
         // of an earlier name is created; time goes by log index.

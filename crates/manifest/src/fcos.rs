@@ -15,8 +15,8 @@
 //!   by it. So that such a device stays on a dead end, each dead end has a stop beside it, `VERSION~stop`: a release
 //!   that only devices of that version enter, required and disabled. Nothing leads to it.
 //!
-//! [`document`] reads the stream, [`known`] says what must be known of the cohort, [`graph`] finds out which
-//! releases must be linked and where, [`plan`] writes the commands.
+//! `document` reads the stream, `known` says what must be known of the cohort, `graph` finds out which
+//! releases must be linked and where, `plan` writes the commands.
 
 mod document;
 mod graph;

@@ -1,7 +1,7 @@
 //! Documents in and out: manifests (YAML or JSON), the device check as JSON, and foreign update streams.
 //!
 //! Three doors. [`parse`] turns manifests into the documents of an apply, or into every error they hold, each with
-//! file, line, column, field, value and rule; [`print`] is the way back. [`check`] reads check requests and writes their
+//! file, line, column, field, value and rule; [`mod@print`] is the way back. [`check`] reads check requests and writes their
 //! answers. [`fcos`] turns the update stream of an operating system into the commands that bring a cohort there.
 //!
 //! Pure: this crate opens no file, reads no clock and draws nothing. It must not know the wire or the disk, nor judge

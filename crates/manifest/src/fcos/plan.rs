@@ -268,7 +268,7 @@ impl<'a> Planner<'a> {
 
     /// Bundles and releases for the nodes that are to be linked.
     fn new_releases(&mut self, links: &[NodeIndex]) -> Result<(), String> {
-        let mut named = Vec::new();
+        let mut named: Vec<(NodeIndex, &Entry, ReleaseId, BundleId)> = Vec::new();
         for index in links {
             let Node { version, role, .. } = self.graph.nodes[*index];
             let own = match role {
@@ -288,7 +288,13 @@ impl<'a> Planner<'a> {
             let first = earlier.first().map(|release| &release.id);
             let id = match role {
                 Role::Version => self.names.attempt(&entry.text, first, earlier.len())?,
-                Role::Stop => self.names.stop(&entry.text, first)?,
+                Role::Stop => {
+                    let of_dead_end = |(_, other, id, _): &(NodeIndex, &Entry, ReleaseId, BundleId)| {
+                        (other.version == entry.version).then(|| id.clone())
+                    };
+                    let new = named.iter().find_map(of_dead_end);
+                    self.names.stop(first.or(new.as_ref()).map_or(entry.text.as_str(), ReleaseId::as_str))?
+                }
             };
             self.graph.nodes[*index].id = Some(id.clone());
             named.push((*index, entry, id, bundle));

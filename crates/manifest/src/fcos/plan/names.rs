@@ -57,10 +57,9 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// The stop beside a dead end, whose release is named if it was there before.
-    pub fn stop(&mut self, version: &VersionText, dead_end: Option<&ReleaseId>) -> Result<ReleaseId, String> {
-        let base = dead_end.map_or_else(|| version.to_string(), ToString::to_string);
-        self.take([format!("{base}{STOP}"), format!("{version}@{}{STOP}", self.cohort)])
+    /// The stop beside a dead end, whose release is named.
+    pub fn stop(&mut self, dead_end: &str) -> Result<ReleaseId, String> {
+        self.take([format!("{dead_end}{STOP}"), format!("{dead_end}@{}{STOP}", self.cohort)])
     }
 
     fn take(&mut self, candidates: impl IntoIterator<Item = String>) -> Result<ReleaseId, String> {

@@ -43,6 +43,12 @@ impl Cluster {
         }
     }
 
+    /// Imports go into this cohort from now on.
+    pub fn turn_to(&mut self, product: &str, cohort: &str) {
+        self.product = ProductId::new(product).expect("an id");
+        self.cohort = CohortId::new(cohort).expect("an id");
+    }
+
     pub fn plan(&self, document: &Value) -> Result<Plan, String> {
         let objects: Vec<Object> = self.state.catalog().objects().collect();
         let known = Known::from_objects(&objects, &self.product, &self.cohort);

@@ -237,6 +237,39 @@ fn a_dead_end_elsewhere_does_not_keep_a_stop_closed() {
     );
 }
 
+/// Other streams go to other cohorts and products; where they have the same versions, ids give way and bundles of one
+/// product are shared.
+#[test]
+fn the_same_version_elsewhere_gets_another_id() {
+    let mut cluster = Cluster::new();
+    let document = stream(&json!([dead_end("33.2"), full("33.3")]));
+    let mut ids = String::new();
+    for (product, cohort) in [("fcos", "stable"), ("fcos", "testing"), ("other", "stable"), ("other", "testing")] {
+        cluster.turn_to(product, cohort);
+        cluster.import(&document, AT).expect("the import is taken");
+        let catalog = cluster.state.catalog();
+        let own = catalog
+            .releases()
+            .values()
+            .filter(|release| release.body.product.as_str() == product && release.body.cohort.as_str() == cohort);
+        own.for_each(|release| ids += &format!("{product}/{cohort}: {} of {}\n", release.body.id, release.body.bundle));
+    }
+    expect![[r#"
+        fcos/stable: 33.2 of 33.2
+        fcos/stable: 33.2~stop of 33.2
+        fcos/stable: 33.3 of 33.3
+        fcos/testing: 33.2@testing of 33.2
+        fcos/testing: 33.2@testing~stop of 33.2
+        fcos/testing: 33.3@testing of 33.3
+        other/stable: 33.2@stable of 33.2@other
+        other/stable: 33.2@stable~stop of 33.2@other
+        other/stable: 33.3@stable of 33.3@other
+        other/testing: 33.2@other.testing of 33.2@other
+        other/testing: 33.2@other.testing~stop of 33.2@other
+        other/testing: 33.3@other.testing of 33.3@other
+    "#]].assert_eq(&ids);
+}
+
 #[test]
 fn what_was_stopped_by_hand_stays_stopped() {
     let mut cluster = Cluster::new();

@@ -1,12 +1,10 @@
 //! From a catalog to a snapshot, by what changed.
 //!
-//! Each change touches some objects of one product; what depends on them is found through [`Names`] and compiled again,
+//! Each change touches some objects of one product; what depends on them is found through an index of names and compiled again,
 //! everything else is shared with the previous snapshot. One release that changes costs time in proportion to the linked
 //! releases of its cohort (the graph is laid out anew, its unchanged releases are reused); a product whose keys,
 //! attestations or version scheme change is compiled again as a whole; every other change costs its own size and a
 //! logarithm.
-//!
-//! [`Names`]: crate::compiled::ProductView
 
 mod touched;
 mod update;

@@ -41,3 +41,4 @@ pub use reason::Reason;
 pub use request::{Mode, Request};
 pub use snapshot::{Snapshot, Stamp};
 pub use trace::{Entry, Field, PositionedBy, TraceSink};
+pub use window::window_is_readable;

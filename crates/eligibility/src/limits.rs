@@ -22,6 +22,9 @@ pub const CANDIDATES_TESTED_MAX: usize = 1_024;
 /// tries each of them: beyond this, decisions stay right and grow slower; [`crate::Snapshot::unindexed_selectors`]
 /// tells the shell, which refuses to add one more.
 pub const SELECTORS_UNINDEXED_MAX: usize = 256;
+/// Most lanes that one path can run through. Each change of lane at least doubles the number of releases behind, so
+/// that more would need more releases than there can be.
+pub const LANES_MAX: usize = 64;
 /// How often devices are asked to check when their product does not say.
 pub const POLL_INTERVAL_DEFAULT: Span = Span::from_secs(300);
 /// How far around an instant the opening of a window is sought, in days: eight years and a day, the longest that a

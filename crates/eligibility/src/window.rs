@@ -14,6 +14,13 @@ use tidegate_model::{Timestamp, Window};
 
 use crate::limits;
 
+/// True if the window can ever let anything through: its cron expression has five readable fields, its time zone is known,
+/// and it lasts some time. A hold with any other window holds always, so whoever accepts one should ask first.
+#[must_use]
+pub fn window_is_readable(window: &Window) -> bool {
+    Openings::compile(window).is_some()
+}
+
 /// Openings, ready to be asked about.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Openings {
@@ -275,6 +282,8 @@ mod tests {
             [("x", 60, None), ("0 2 * * *", 0, None), ("0 2 * * *", 60, Some("Mars/Base")), ("0 0 2 * * *", 60, None)]
         {
             assert_eq!(openings(cron, Span::from_secs(secs), zone), None, "{cron} {zone:?}");
+            let window = Window { cron: cron.to_owned(), duration: Span::from_secs(secs), timezone: zone.map(str::to_owned) };
+            assert!(!window_is_readable(&window));
         }
         let never = openings("0 0 30 2 *", Span::from_secs(60), None).unwrap();
         assert!(!never.is_open(at("2026-03-02T00:00:00Z")));

@@ -1,15 +1,17 @@
-//! The linked releases of one cohort as a graph, with shortcuts for the walk and for positions.
+//! The linked releases of one cohort as a graph, with shortcuts for positions, for the walk and for the search.
 //!
-//! For each node: where a walk that begins there stops, and the next candidate that could be offered to anybody. The
-//! graph is an in-tree, so depth (steps to the last node) tells which of two nodes on one path comes first.
+//! The graph is an in-tree: any number of releases lead to one, and each leads to one. It is cut into lanes: from each
+//! release, the lane goes back to the one of those before it that has the most releases behind it. So a path of any
+//! length runs through a few lanes only (each change of lane at least doubles what lies behind), and within a lane the
+//! search goes from one release that somebody could be offered to the one before it, without touching those between.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tidegate_model::{BundleId, Created, ReleaseId};
+use tidegate_model::{Created, ReleaseId};
 
 use crate::compiled::release::{FromVersion, ReleaseView};
+use crate::limits;
 use crate::table::KeyHash;
 use crate::version::VersionRef;
 
@@ -21,10 +23,12 @@ pub(crate) struct Node {
     pub(crate) next: Option<usize>,
     /// Where a walk that begins here stops: the first release that nobody may pass, else the last one.
     pub(crate) stop: usize,
-    /// The first release from here on (this one included, stop or not) that passes the device-independent checks.
-    pub(crate) candidate: Option<usize>,
     /// Steps to the last release; absent if the graph runs in a circle from here.
     pub(crate) depth: Option<usize>,
+    /// The last release of this one's lane.
+    lane_end: usize,
+    /// The nearest release before this one in its lane that passes the device-independent checks.
+    candidate_before: Option<usize>,
 }
 
 /// The linked releases of one cohort.
@@ -40,23 +44,55 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// Builds the graph of the linked among `releases`. Costs time in proportion to their number.
+    /// Builds the graph of the linked among `releases`, which come in order. Costs time in proportion to their number.
     pub(crate) fn compile(releases: impl Iterator<Item = Arc<ReleaseView>>) -> Self {
         let views: Vec<_> = releases.filter(|view| view.release().linked).collect();
-        let place: BTreeMap<ReleaseId, usize> = views.iter().enumerate().map(|(i, view)| (view.id().clone(), i)).collect();
-        let next: Vec<_> = views.iter().map(|view| view.release().next.as_ref().and_then(|id| place.get(id)).copied()).collect();
-        let mut nodes: Vec<_> = views
-            .into_iter()
-            .zip(next)
-            .enumerate()
-            .map(|(i, (view, next))| Node { view, next, stop: i, candidate: None, depth: None })
-            .collect();
-        link(&mut nodes);
-        let mut by_release: Vec<_> = nodes.iter().enumerate().map(|(i, n)| (KeyHash::of(n.view.id().as_str()), i)).collect();
+        let mut by_release: Vec<_> = views.iter().enumerate().map(|(i, view)| (view.hash, i)).collect();
         by_release.sort_unstable();
+        let place = |id: &ReleaseId| find(&by_release, KeyHash::of(id.as_str()), |i| views[i].id() == id);
+        let next: Vec<_> = views.iter().map(|view| view.release().next.as_ref().and_then(place)).collect();
+        let node = |(i, (view, next)): (usize, (Arc<ReleaseView>, Option<usize>))| Node {
+            view,
+            next,
+            stop: i,
+            depth: None,
+            lane_end: i,
+            candidate_before: None,
+        };
+        let mut nodes: Vec<_> = views.into_iter().zip(next).enumerate().map(node).collect();
+        link(&mut nodes);
         let mut entries: Vec<_> = (0..nodes.len()).filter(|i| is_entry(&nodes[*i])).collect();
         entries.sort_by(|a, b| compare_entries(&nodes[*a], &nodes[*b]));
-        Self { by_release, by_bundle: positions_by_bundle(&nodes), entries, nodes }
+        Self { by_bundle: positions_by_bundle(&nodes), by_release, entries, nodes }
+    }
+
+    /// Calls `each` for every release from `start` to before `end` that passes the device-independent checks, the
+    /// highest first, until it returns true. `end` must lie on the way from `start`.
+    pub(crate) fn search_below(&self, start: usize, end: usize, mut each: impl FnMut(usize) -> bool) {
+        // The stretches of the path, lane by lane: where it enters the lane, and where it leaves it.
+        let mut stretches = [(0, 0); limits::LANES_MAX];
+        let mut count = 0;
+        let mut enters = start;
+        loop {
+            let is_last = self.nodes[enters].lane_end == self.nodes[end].lane_end;
+            let leaves = if is_last { end } else { self.nodes[enters].lane_end };
+            stretches[count] = (enters, leaves);
+            count += 1;
+            match self.nodes[leaves].next.filter(|_| !is_last) {
+                Some(next) => enters = next,
+                None => break,
+            }
+        }
+        for (enters, leaves) in stretches[..count].iter().rev() {
+            let is_candidate = *leaves != end && self.nodes[*leaves].view.failure.is_none();
+            let mut candidate = if is_candidate { Some(*leaves) } else { self.nodes[*leaves].candidate_before };
+            while let Some(node) = candidate.filter(|node| self.nodes[*node].depth <= self.nodes[*enters].depth) {
+                if each(node) {
+                    return;
+                }
+                candidate = self.nodes[node].candidate_before;
+            }
+        }
     }
 
     /// The node of a release id.
@@ -83,7 +119,7 @@ impl Graph {
     }
 }
 
-/// Fills in stops, candidates and depths, from the last releases backwards.
+/// Fills in stops, depths and lanes: from the last releases backwards, and back again.
 fn link(nodes: &mut [Node]) {
     let mut previous = vec![Vec::new(); nodes.len()];
     for (i, node) in nodes.iter().enumerate() {
@@ -91,14 +127,34 @@ fn link(nodes: &mut [Node]) {
             previous[next].push(i);
         }
     }
-    let mut ready: Vec<_> = (0..nodes.len()).filter(|i| nodes[*i].next.is_none()).collect();
-    while let Some(i) = ready.pop() {
-        let ahead = nodes[i].next.map(|next| (nodes[next].stop, nodes[next].candidate, nodes[next].depth));
-        let (stop, candidate, depth) = ahead.unwrap_or((i, None, None));
+    // Last ones first; what runs in a circle is not in it.
+    let mut order: Vec<_> = (0..nodes.len()).filter(|i| nodes[*i].next.is_none()).collect();
+    let mut done = 0;
+    while let Some(i) = order.get(done).copied() {
+        let ahead = nodes[i].next.map(|next| (nodes[next].stop, nodes[next].depth));
+        let (stop, depth) = ahead.unwrap_or((i, None));
         nodes[i].stop = if nodes[i].view.counts_as_required { i } else { stop };
-        nodes[i].candidate = if nodes[i].view.failure.is_none() { Some(i) } else { candidate };
         nodes[i].depth = Some(depth.map_or(0, |depth| depth + 1));
-        ready.append(&mut previous[i]);
+        order.extend(&previous[i]);
+        done += 1;
+    }
+    // How many releases lead to each, itself included; and which of those before it goes on in its lane.
+    let mut weights = vec![1_usize; nodes.len()];
+    let mut before = vec![None; nodes.len()];
+    for i in order.iter().rev().copied() {
+        if let Some(next) = nodes[i].next {
+            weights[next] += weights[i];
+        }
+        before[i] = previous[i].iter().copied().max_by_key(|earlier| (weights[*earlier], *earlier));
+        nodes[i].candidate_before = before[i].and_then(|earlier: usize| {
+            let passes = nodes[earlier].view.failure.is_none();
+            if passes { Some(earlier) } else { nodes[earlier].candidate_before }
+        });
+    }
+    for i in order {
+        if let Some(next) = nodes[i].next.filter(|next| before[*next] == Some(i)) {
+            nodes[i].lane_end = nodes[next].lane_end;
+        }
     }
 }
 
@@ -107,9 +163,8 @@ fn is_entry(node: &Node) -> bool {
 }
 
 fn compare_versions(a: &Node, b: &Node) -> Ordering {
-    let version = |node: &Node| node.view.own_version.clone();
-    match (version(a), version(b)) {
-        (Some(a), Some(b)) => a.precedence(&b).unwrap_or(Ordering::Equal),
+    match (&a.view.own_version, &b.view.own_version) {
+        (Some(a), Some(b)) => a.precedence(b).unwrap_or(Ordering::Equal),
         // Versioned before unversioned.
         (a, b) => a.is_none().cmp(&b.is_none()),
     }
@@ -126,15 +181,13 @@ fn compare_entries(a: &Node, b: &Node) -> Ordering {
 /// Of the releases that use a bundle: the versioned ones if there are any, of these the lowest, of equal ones the
 /// earliest created.
 fn positions_by_bundle(nodes: &[Node]) -> Vec<(KeyHash, usize)> {
-    let mut of_bundle: BTreeMap<&BundleId, usize> = BTreeMap::new();
-    for (i, node) in nodes.iter().enumerate() {
-        let first = of_bundle.entry(&node.view.release().bundle).or_insert(i);
-        if compare_entries(node, &nodes[*first]).is_lt() {
-            *first = i;
-        }
-    }
-    let mut positions: Vec<_> = of_bundle.into_iter().map(|(bundle, i)| (KeyHash::of(bundle.as_str()), i)).collect();
-    positions.sort_unstable();
+    let bundle = |node: usize| &nodes[node].view.release().bundle;
+    let mut positions: Vec<_> = nodes.iter().enumerate().map(|(i, node)| (node.view.bundle_hash, i)).collect();
+    positions.sort_by(|(hash_a, a), (hash_b, b)| {
+        let by_bundle = hash_a.cmp(hash_b).then_with(|| bundle(*a).cmp(bundle(*b)));
+        by_bundle.then_with(|| compare_entries(&nodes[*a], &nodes[*b]))
+    });
+    positions.dedup_by(|(_, later), (_, first)| bundle(*later) == bundle(*first));
     positions
 }
 

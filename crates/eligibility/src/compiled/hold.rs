@@ -75,7 +75,7 @@ impl HoldIndex {
         for bundle in &view.bundles {
             let mut index = self.limited.get(bundle).cloned().unwrap_or_default();
             index.insert(view);
-            self.limited.insert(bundle.clone(), index);
+            self.put(bundle, index);
         }
     }
 
@@ -87,11 +87,17 @@ impl HoldIndex {
         for bundle in &view.bundles {
             let Some(mut index) = self.limited.get(bundle).cloned() else { continue };
             index.remove(view);
-            if index.is_empty() {
-                self.limited.remove(bundle);
-            } else {
-                self.limited.insert(bundle.clone(), index);
-            }
+            self.put(bundle, index);
+        }
+    }
+
+    /// No index is left empty: one that has lost all is the same as one that never was, also if what was filed in it
+    /// concerns nobody.
+    fn put(&mut self, bundle: &BundleId, index: ScopeIndex<HoldView>) {
+        if index.is_empty() {
+            self.limited.remove(bundle);
+        } else {
+            self.limited.insert(bundle.clone(), index);
         }
     }
 }

@@ -9,12 +9,16 @@ use tidegate_model::{
 
 use crate::compiled::bundle::BundleView;
 use crate::reason::Reason;
+use crate::table::KeyHash;
 use crate::version::VersionRef;
 
 /// A release, ready to be a candidate.
 #[derive(Debug, PartialEq)]
 pub(crate) struct ReleaseView {
     pub(crate) stored: Arc<Stored<Release>>,
+    /// Hashes of its id and of its bundle's.
+    pub(crate) hash: KeyHash,
+    pub(crate) bundle_hash: KeyHash,
     pub(crate) policy: Arc<Stored<Policy>>,
     /// Absent if there is no such bundle in the product: then it is never offered.
     pub(crate) bundle: Option<Arc<BundleView>>,
@@ -118,6 +122,8 @@ impl ReleaseView {
             counts_as_required: counts_as_required(release),
             reached: reached(release, &policy.body),
             has_embargo: matches!(policy.body.trigger, Trigger::At(_)) && rollout.stage_index == 0,
+            hash: KeyHash::of(release.id.as_str()),
+            bundle_hash: KeyHash::of(release.bundle.as_str()),
             stored: stored.clone(),
             policy,
             bundle,

@@ -20,7 +20,7 @@ pub(super) struct Search {
     pub(super) highest: Option<Failure>,
 }
 
-/// Searches the path that begins at `start`. Candidates that nobody could be offered are skipped in one step each run.
+/// Searches the path that begins at `start`. What nobody could be offered is skipped.
 pub(super) fn search<'s>(context: &Context<'s, '_>, active: &Active, start: usize, trail: &mut Trail<'_, 's>) -> Search {
     if trail.is_on() {
         tell(context, start, trail);
@@ -30,17 +30,12 @@ pub(super) fn search<'s>(context: &Context<'s, '_>, active: &Active, start: usiz
     if search.is_over_with(context, active, end) || start == end {
         return search;
     }
-    let mut lower = Lower::default();
-    let mut candidate = context.node(start).candidate;
-    while let Some(node) = candidate.filter(|node| context.node(*node).depth > context.node(end).depth) {
-        lower.push(node);
-        candidate = context.node(node).next.and_then(|next| context.node(next).candidate);
-    }
-    while let Some(node) = lower.pop() {
-        if search.is_over_with(context, active, node) {
-            break;
-        }
-    }
+    let Some(cohort) = context.cohort else { return search };
+    let mut tested = 0;
+    cohort.graph.search_below(start, end, |node| {
+        tested += 1;
+        search.is_over_with(context, active, node) || tested == limits::CANDIDATES_TESTED_MAX
+    });
     search
 }
 
@@ -69,37 +64,6 @@ impl Search {
 /// Step 11 for one candidate.
 fn soft_holds(context: &Context<'_, '_>, active: &Active, node: usize) -> Verdict {
     check::passage(context, active, &context.node(node).view)
-}
-
-/// The candidates below the end of the path: the highest of them, if there are too many.
-struct Lower {
-    nodes: [usize; limits::CANDIDATES_TESTED_MAX],
-    /// Number of those pushed and not popped.
-    count: usize,
-    /// Where the next one goes.
-    next: usize,
-}
-
-impl Default for Lower {
-    fn default() -> Self {
-        Self { nodes: [0; limits::CANDIDATES_TESTED_MAX], count: 0, next: 0 }
-    }
-}
-
-impl Lower {
-    /// Adds the next higher one; the lowest gives way.
-    fn push(&mut self, node: usize) {
-        self.nodes[self.next] = node;
-        self.next = (self.next + 1) % self.nodes.len();
-        self.count = (self.count + 1).min(self.nodes.len());
-    }
-
-    /// Takes the highest one.
-    fn pop(&mut self) -> Option<usize> {
-        self.count = self.count.checked_sub(1)?;
-        self.next = (self.next + self.nodes.len() - 1) % self.nodes.len();
-        Some(self.nodes[self.next])
-    }
 }
 
 /// Names every candidate, from the end of the path to its start, with the holds that are limited to its bundle.

@@ -45,6 +45,30 @@ fn candidates_that_nobody_can_have_do_not_count() {
 }
 
 #[test]
+fn a_path_through_many_lanes_is_searched_in_full() {
+    // A comb: a short branch joins at every tooth, so that paths from the branches change lanes; and a full binary
+    // in-tree, whose deepest leaves change lanes as often as can be.
+    for parent in [|i: usize| if i.is_multiple_of(2) { i.saturating_sub(2) } else { i - 1 }, |i: usize| (i - 1) / 2] {
+        let mut world = World::new();
+        for i in 0..127 {
+            world.bundle(&format!("b{i}"), |bundle| bundle.security_epoch = u64::from(i % 3 == 0));
+            world.release(&format!("r{i}"), |release| {
+                release.next = (i > 0).then(|| release_id(&format!("r{}", parent(i))));
+                release.disabled = i % 5 == 0;
+            });
+        }
+        for i in 0..127 {
+            let at = format!("r{i}");
+            for epoch in [0, 1, 2] {
+                // Agrees with the twin, which walks every step.
+                world
+                    .hears(&Request { release: Some(&at), bundle: Some("none"), security_epoch: Some(epoch), ..ask() }, after(0));
+            }
+        }
+    }
+}
+
+#[test]
 fn a_graph_that_runs_in_a_circle_answers_not_ready() {
     let mut world = World::graph();
     world.release("r5", |release| release.next = Some(release_id("r1")));

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use tidegate_model::{Catalog, CatalogChange, Object};
+use tidegate_model::{Catalog, CatalogChange, HoldId, HoldKind, HoldScope, Object, ObjectRef, Selector};
 
 use crate::naive;
 use crate::reason::Reason;
 use crate::snapshot::{Snapshot, Stamp};
-use crate::testing::{Dice, plausible_world, request_parts};
+use crate::testing::{Dice, World, attribute, bundle_id, plausible_world, request_parts};
 
 /// What leads from one catalog to another, in random order.
 fn changes(from: &Catalog, to: &Catalog, dice: &mut Dice) -> Vec<CatalogChange> {
@@ -43,7 +43,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(250))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     /// P-01: compiled step by step or at once, the snapshot of a catalog is the same, in digest, content and behaviour.
     #[test]
@@ -74,6 +74,26 @@ proptest! {
             }
         }
     }
+}
+
+/// A hold whose selector can match nobody is filed nowhere, whatever else came and went beside it.
+#[test]
+fn a_hold_on_nobody_leaves_no_trace_in_the_index() {
+    let mut world = World::graph();
+    let with = |world: &mut World, selector: Selector| {
+        world.hold(HoldKind::OptOut, |hold| {
+            hold.bundle = Some(bundle_id("b5"));
+            hold.scope = HoldScope::Selector(selector);
+        });
+    };
+    with(&mut world, attribute("region", &[]));
+    let whole = world.snapshot();
+    with(&mut world, Selector::default());
+    let more = world.snapshot();
+    let gone = [CatalogChange::Remove(ObjectRef::Hold(HoldId::new("h1").unwrap()))];
+    world.catalog.apply(&gone[0]);
+    let again = crate::compile(&more, &world.catalog, &gone, world.stamp());
+    assert_eq!(again.products(), whole.products());
 }
 
 /// The properties above are worth what the catalogs reach: every answer that `decide` can give on a sound catalog.

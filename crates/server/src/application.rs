@@ -115,3 +115,109 @@ fn compile_anew(state: &State) -> Snapshot {
     let changes: Vec<CatalogChange> = state.catalog().objects().map(CatalogChange::Put).collect();
     tidegate_eligibility::compile(&Snapshot::empty(), state.catalog(), &changes, stamp(state))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use tidegate_model::{Command, Entry, Principal, RequestId, Seed, SettingsChange, Timestamp};
+    use tidegate_platform::TokioSpawner;
+    use tidegate_proto::types::v1 as types;
+    use tidegate_store::Journal;
+    use tidegate_store::journal::JournalBounds;
+
+    use super::*;
+    use crate::journal;
+
+    fn application() -> (Tidegate, Arc<Shelf>) {
+        let (writer, _books) = journal::open(Journal::in_memory(JournalBounds::initial()), &TokioSpawner);
+        Tidegate::new(1, 1, writer)
+    }
+
+    fn payload(request_id: &str, command: Command) -> Bytes {
+        codec::encode_entry(&Entry {
+            proposed_at: Timestamp::from_secs(1_700_000_000),
+            principal: Principal::new("anonymous").unwrap(),
+            auth_epoch: 0,
+            request_id: RequestId::new(request_id).unwrap(),
+            seed: Seed([1; 32]),
+            command,
+        })
+    }
+
+    fn product(id: &str) -> Command {
+        let product =
+            types::Product { id: id.into(), version_scheme: types::VersionScheme::Semver.into(), ..types::Product::default() };
+        let document = types::Document { expected_version: None, spec: Some(types::document::Spec::Product(product)) };
+        Command::Apply(vec![document.try_into().unwrap()])
+    }
+
+    #[tokio::test]
+    async fn readers_see_a_batch_when_it_is_published_and_not_before() {
+        let (mut application, shelf) = application();
+        application.apply(2, &payload("a", product("os")));
+        application.apply(3, &payload("b", Command::Settings(SettingsChange::default())));
+        assert_eq!(shelf.load().state.applied_index(), 0);
+        assert!(shelf.load().snapshot.product("os").is_none());
+
+        application.publish(4);
+        let published = shelf.load();
+        assert_eq!((published.state.applied_index(), published.state.config_version()), (4, 2));
+        let stamp = published.snapshot.stamp();
+        assert_eq!((stamp.applied_index, stamp.config_version), (4, 2));
+        assert!(published.snapshot.product("os").is_some());
+        assert_eq!(published.snapshot.digest(), published.state.catalog().digest());
+        assert_eq!(shelf.digest_at(2), Some(published.snapshot.digest()));
+        let batches = shelf.recent_since(0).unwrap();
+        assert_eq!(batches.iter().map(|batch| batch.config_version).collect::<Vec<_>>(), [2]);
+    }
+
+    #[tokio::test]
+    async fn an_entry_of_a_newer_build_stops_everything_and_is_not_skipped() {
+        let (mut application, shelf) = application();
+        application.apply(1, &payload("a", product("os")));
+        application.publish(1);
+        // A command that this build does not know is an empty one to it.
+        let mut envelope =
+            <tidegate_proto::storage::v1::EntryEnvelope as Message>::decode(&payload("b", product("b"))[..]).unwrap();
+        envelope.command = Some(types::Command { op: None });
+        assert!(application.apply(2, &envelope.encode_to_vec()).is_empty());
+        assert!(application.apply(3, &payload("c", product("c"))).is_empty());
+        application.publish(3);
+
+        let reason = shelf.poison_reason().unwrap();
+        assert!(reason.starts_with("log entry 2 cannot be carried out by this build: "), "{reason}");
+        assert_eq!(shelf.when_poisoned().await, reason);
+        assert_eq!(shelf.load().state.applied_index(), 1, "nothing after it was applied or shown");
+        assert!(shelf.load().snapshot.product("c").is_none());
+    }
+
+    #[tokio::test]
+    async fn an_installed_state_replaces_everything_and_watchers_start_anew() {
+        let (mut source, _) = application();
+        source.apply(1, &payload("a", product("os")));
+        source.apply(2, &payload("b", product("app")));
+        source.publish(2);
+        let mut records = Vec::new();
+        let frozen = source.freeze();
+        tidegate_consensus::Frozen::write(&frozen, &mut |record| {
+            records.push(Ok(record.to_vec()));
+            Ok(())
+        })
+        .unwrap();
+
+        let (mut target, shelf) = application();
+        target.apply(1, &payload("x", product("other")));
+        target.publish(1);
+        target.install(&mut records.into_iter()).unwrap();
+        let published = shelf.load();
+        assert_eq!(published.state.digest(), source.state.digest());
+        assert_eq!(published.snapshot.digest(), source.snapshot.digest());
+        assert!(published.snapshot.product("other").is_none());
+        assert!(shelf.recent_since(1).is_none(), "what led here is not known");
+        assert!(shelf.recent_since(2).unwrap().is_empty());
+
+        let before = shelf.load().state.digest();
+        target.install(&mut std::iter::once(Ok(vec![1, 2, 3]))).unwrap_err();
+        assert_eq!(shelf.load().state.digest(), before, "all or nothing");
+    }
+}

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
-use tidegate_consensus::{Fault, Service, StartError};
+use tidegate_consensus::{Fault, Service, Settings, StartError};
+#[cfg(feature = "testing")]
+use tidegate_consensus::{Production, freshness::Sabotage};
 use tidegate_gateway::{Gateway, gateway::Bounds};
 use tidegate_platform::tls::{ClientCertificates, ConnectTls, KeyPair, ListenTls, TlsError, TlsNetwork};
 use tidegate_platform::{Listener, Network, OpenMode, Platform, Spawner, VfsFile};
@@ -54,7 +56,7 @@ pub enum StartFailure {
         listener: &'static str,
         /// What is wrong with them.
         #[source]
-        source: TlsError,
+        source: Box<TlsError>,
     },
     /// An address cannot be bound.
     #[error("cannot listen at {address} for {listener}")]
@@ -142,7 +144,7 @@ impl Networks {
             let network = TlsNetwork::new(inner, vfs, clock, Some(listen(files, protocols)), connect);
             network
                 .map(|network| Arc::new(network) as Arc<dyn Network>)
-                .map_err(|source| StartFailure::Tls { listener: name, source })
+                .map_err(|error| StartFailure::Tls { listener: name, source: Box::new(error) })
         };
         Ok(Self {
             device: decorate("device", config.tls.device.as_ref(), &["h2", "http/1.1"], false)?,
@@ -174,6 +176,29 @@ fn lock(config: &Config, platform: &Platform) -> Result<Arc<dyn VfsFile>, StartF
     if file.try_lock().map_err(failed)? { Ok(file) } else { Err(StartFailure::InUse { folder: folder.clone() }) }
 }
 
+/// What is broken on purpose: nothing, in every real build.
+#[derive(Clone, Copy, Default)]
+struct Faults {
+    #[cfg(feature = "testing")]
+    sabotage: Option<Sabotage>,
+}
+
+impl Faults {
+    async fn start_consensus(
+        self,
+        settings: Settings,
+        peers: Platform,
+        application: Tidegate,
+        asks: Arc<Asks>,
+    ) -> Result<Service, StartError> {
+        #[cfg(feature = "testing")]
+        if self.sabotage.is_some() {
+            return Service::start_sabotaged::<Production, _>(settings, peers, application, asks, self.sabotage).await;
+        }
+        Service::start(settings, peers, application, asks).await
+    }
+}
+
 impl Node {
     /// Starts a node on this machine's files, with its journal in the data folder.
     ///
@@ -182,7 +207,18 @@ impl Node {
     pub async fn start(config: Config, platform: Platform) -> Result<Self, StartFailure> {
         let lock = lock(&config, &platform)?;
         let journal = Journal::open(&config.data_dir.join("journal"), JournalBounds::initial())?;
-        Self::start_with(config, platform, journal, lock).await
+        Self::start_with(config, platform, journal, lock, Faults::default()).await
+    }
+
+    /// The same with deliberately broken freshness, for tests that prove they would notice.
+    ///
+    /// # Errors
+    /// See [`StartFailure`]; nothing keeps running.
+    #[cfg(feature = "testing")]
+    pub async fn start_sabotaged(config: Config, platform: Platform, sabotage: Sabotage) -> Result<Self, StartFailure> {
+        let lock = lock(&config, &platform)?;
+        let journal = Journal::open(&config.data_dir.join("journal"), JournalBounds::initial())?;
+        Self::start_with(config, platform, journal, lock, Faults { sabotage: Some(sabotage) }).await
     }
 
     async fn start_with(
@@ -190,6 +226,7 @@ impl Node {
         platform: Platform,
         journal: Journal,
         lock: Arc<dyn VfsFile>,
+        faults: Faults,
     ) -> Result<Self, StartFailure> {
         let threads = Arc::new(Tracked::new(Arc::clone(&platform.spawner)));
         let platform = Platform { spawner: Arc::clone(&threads) as Arc<dyn Spawner>, ..platform };
@@ -207,7 +244,7 @@ impl Node {
             context.config.consensus_settings(told(&advertise.admin, admin_addr), told(&advertise.device, device_addr));
         let peers = Platform { network: networks.peer, ..platform.clone() };
         let asks = Arc::new(Asks::new(&context));
-        let service = Service::start(settings, peers, application, asks).await?;
+        let service = faults.start_consensus(settings, peers, application, asks).await?;
         context.attach(service.handle());
         context.set_open(true);
 

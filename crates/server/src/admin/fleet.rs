@@ -35,10 +35,13 @@ pub(super) async fn check_fleet(desk: &Desk, request: admin::CheckFleetRequest) 
     Ok(admin::CheckFleetResponse { config_version: stamp.config_version, digest, node, instants })
 }
 
+/// What tells one answer from another: reason, release, bundle, and when to ask again.
+type Answer = (&'static str, Option<String>, Option<String>, Option<i64>);
+
 fn instant(published: &Arc<Published>, product: &str, devices: &[CheckRequest], at_ms: i64) -> Result<admin::FleetInstant, Door> {
     let now = Timestamp::from_millis(at_ms);
     let mut answers = Vec::new();
-    let mut known: BTreeMap<(&'static str, Option<String>, Option<String>, Option<i64>), u32> = BTreeMap::new();
+    let mut known: BTreeMap<Answer, u32> = BTreeMap::new();
     let mut answer_of_device = Vec::with_capacity(devices.len());
     for device in devices {
         let asked = Asked::new(device, product)?;

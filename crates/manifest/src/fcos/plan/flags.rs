@@ -12,9 +12,13 @@ const MARK: &str = "not offered by the stream";
 /// Wanted fields of a release.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Flags {
+    /// Must be passed through.
     pub required: bool,
+    /// Devices on it stay.
     pub dead_end: bool,
+    /// Not a target for now.
     pub is_disabled: bool,
+    /// The stream's reason, or why it is disabled.
     pub notes: String,
     /// True if the stream sends devices to it, be it not all of them.
     pub is_offered: bool,

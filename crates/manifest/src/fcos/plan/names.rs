@@ -22,6 +22,7 @@ pub struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
+    /// For one import.
     pub fn new(product: &'a ProductId, cohort: &'a CohortId, known: &'a Known) -> Self {
         let own = known.releases.iter().map(|release| release.id.clone());
         let releases = own.chain(known.foreign_releases.iter().cloned()).collect();

@@ -267,7 +267,8 @@ fn the_same_version_elsewhere_gets_another_id() {
         other/testing: 33.2@other.testing of 33.2@other
         other/testing: 33.2@other.testing~stop of 33.2@other
         other/testing: 33.3@other.testing of 33.3@other
-    "#]].assert_eq(&ids);
+    "#]]
+    .assert_eq(&ids);
 }
 
 #[test]

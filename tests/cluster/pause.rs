@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use tidegate_model::{ReleaseId, Transition, Verb};
 use tidegate_tests::cluster::Cluster;
 use tidegate_tests::process::Build;
+use tidegate_tests::wait;
+use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 
 use crate::{ONE_AT_A_TIME, fleet};
@@ -93,11 +95,11 @@ async fn a_pause_reaches_connected_nodes_at_once() {
     cluster.run(&["rollout", "pause", fleet::NEW, "--reason", "looks bad"]).await;
     let acknowledged = Instant::now();
     for node in 0..3 {
-        let mut device = cluster.device(node);
-        tidegate_tests::wait::until("the node has heard of the pause", Duration::from_secs(2), || {
-            let answer = device.check(&fleet::request("dev-1"), Duration::from_secs(1));
-            let reason = futures_util::FutureExt::map(answer, |answer| answer.ok().map(|answer| answer.body["reason"].clone()));
-            futures_util::FutureExt::map(reason, |reason| (reason? == "PAUSED").then_some(()))
+        let device = Mutex::new(cluster.device(node));
+        wait::until("the node has heard of the pause", Duration::from_secs(2), || async {
+            let request = fleet::request("dev-1");
+            let answer = device.lock().await.check(&request, Duration::from_secs(1)).await.ok()?;
+            (answer.body["reason"] == "PAUSED").then_some(())
         })
         .await;
     }

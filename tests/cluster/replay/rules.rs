@@ -10,8 +10,6 @@ use serde::Deserialize;
 /// One update document.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Document {
-    /// The stream's name.
-    pub stream: String,
     /// Its releases.
     pub releases: Vec<Entry>,
 }

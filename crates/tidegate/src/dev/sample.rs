@@ -41,11 +41,11 @@ pub fn suggest(has_sample: bool, device: &str, endpoint: Option<&str>) -> anyhow
     };
     println!("\nTry (in another terminal, in this folder):");
     if has_sample {
-        println!("  # a phone on 2.0.0 asks for an update");
+        println!("  # a phone on 1.0.0 asks for an update: it has to pass through 1.5.0");
         println!(
-            "  curl -s http://{device}/v1/check -d '{{\"product\":\"phone-os\",\"device\":\"dev-0007\",\"release\":\"stable-2.0.0\",\"attributes\":{{\"model\":\"akita\"}}}}'"
+            "  curl -s http://{device}/v1/check -d '{{\"product\":\"phone-os\",\"device\":\"dev-0007\",\"release\":\"stable-1.0.0\",\"attributes\":{{\"model\":\"akita\"}}}}'"
         );
-        println!("  # why does it hear that, and when will it get the new one?");
+        println!("  # what does a phone on 2.0.0 hear of the rollout in progress, and why?");
         println!("  {program} check --product phone-os --device dev-0007 --release stable-2.0.0 --attr model=akita --explain");
         println!("  # stop the rollout, everywhere, now");
         println!("  {program} rollout pause {RELEASE} --reason \"looks bad\"");

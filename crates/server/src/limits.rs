@@ -23,6 +23,8 @@ pub const WRITE_ATTEMPTS_MAX: usize = 16;
 pub const WRITE_RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// Longest wait for a leader before a write is refused with `NO_LEADER`; the write timeout holds as well.
 pub const LEADER_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Longest wait until a node that forwarded a write shows its effect. Then it answers all the same.
+pub const OWN_WRITE_WAIT_MAX: Duration = Duration::from_millis(500);
 /// Longest wait for another node's answer about itself.
 pub const PEER_QUESTION_MAX: Duration = Duration::from_secs(2);
 /// Longest wait for a membership change.

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::caller::Caller;
 use crate::codec;
 use crate::context::Context;
-use crate::limits::{LEADER_WAIT_MAX, WRITE_ATTEMPTS_MAX, WRITE_RETRY_PAUSE};
+use crate::limits::{LEADER_WAIT_MAX, OWN_WRITE_WAIT_MAX, WRITE_ATTEMPTS_MAX, WRITE_RETRY_PAUSE};
 use crate::refusal::{Door, Refusal};
 use crate::wire;
 
@@ -40,7 +40,17 @@ impl Context {
         let request_id = self.request_id(request_id)?;
         let write = Write { principal: caller.principal.clone(), auth_epoch: caller.auth_epoch, request_id, command };
         let deadline = Instant::now() + self.config.limits.write_timeout;
-        outcome(self.offer(&write, deadline).await?)
+        let outcome = outcome(self.offer(&write, deadline).await?)?;
+        self.see(outcome.config_version).await;
+        Ok(outcome)
+    }
+
+    /// Waits a moment until this node shows what the leader has carried out, so that whoever wrote through it finds the
+    /// effect there. Not a promise: a node that lags answers all the same.
+    async fn see(&self, config_version: u64) {
+        let mut versions = self.shelf.versions();
+        let seen = versions.wait_for(|(_, shown)| *shown >= config_version);
+        let _has_come = tokio::time::timeout(OWN_WRITE_WAIT_MAX, seen).await.is_ok();
     }
 
     /// Judges `command` on the present state and changes nothing.

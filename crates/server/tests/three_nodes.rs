@@ -66,7 +66,8 @@ async fn any_node_takes_any_call() {
     let request = admin::GetObjectRequest { object: Some(reference), consistency: 0 };
     let read = other.objects().get_object(request).await.unwrap().into_inner();
     assert!(read.config_version >= applied.config_version);
-    other.publish("r1").await;
+    let published = other.transition("r1", types::transition::Verb::Publish(types::Publish::default())).await.unwrap();
+    assert_eq!(published.state(), types::RolloutState::Active, "the node that was asked shows the effect");
     let refused = follower.transition("r1", types::transition::Verb::Resume(types::Resume::default())).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::FailedPrecondition);
 

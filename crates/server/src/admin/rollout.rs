@@ -110,8 +110,8 @@ impl admin::rollout_service_server::RolloutService for Rollouts {
 }
 
 impl Rollouts {
-    /// The lifecycle state that this node shows after a transition; on a follower it may lag, and a release that is gone
-    /// has none.
+    /// The lifecycle state that this node shows after a transition, which it has waited a moment to see; a release that is
+    /// gone has none.
     fn state_after(&self, release: &ReleaseId) -> types::RolloutState {
         let published = self.0.0.shelf.load();
         let release = published.state.catalog().releases().get(release);

@@ -105,6 +105,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("limits.write_timeout", Kind::Duration, Some("10s"), "longest wait for a write before its outcome is unknown"),
     setting("limits.read_timeout", Kind::Duration, Some("5s"), "longest wait for a linearizable read"),
     setting("limits.drain", Kind::Duration, Some("10s"), "longest wait for running calls at shutdown"),
-    setting("log.level", Kind::Text, Some("info"), "what is logged, such as `info` or `info,tidegate_server=debug`"),
+    setting(
+        "log.level",
+        Kind::Text,
+        Some("info,openraft=warn"),
+        "what is logged, such as `info` or `info,tidegate_server=debug`",
+    ),
     setting("log.format", Kind::Word(&["text", "json"]), Some("text"), "form of a log line"),
 ];

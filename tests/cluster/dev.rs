@@ -3,8 +3,8 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use tidegate_tests::http::Device;
 use tidegate_tests::binary;
+use tidegate_tests::http::Device;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
@@ -52,7 +52,11 @@ async fn dev_comes_up_and_its_suggestions_work_as_printed() {
             "attributes": {"model": "akita"}});
         let answer = device.check(&request, Duration::from_secs(5)).await.expect("every node answers");
         assert_eq!(answer.status, 200);
-        answers.push((answer.body["target_release"].clone(), answer.body["config_version"].clone(), answer.body["reason"].clone()));
+        answers.push((
+            answer.body["target_release"].clone(),
+            answer.body["config_version"].clone(),
+            answer.body["reason"].clone(),
+        ));
     }
     assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "nodes differ: {answers:?}");
 

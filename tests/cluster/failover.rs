@@ -29,7 +29,12 @@ const CHECK_MAX: Duration = Duration::from_millis(100);
 const WRITES_RESUME_MAX: Duration = Duration::from_secs(3);
 
 /// Asks one node at a steady rate, whatever the answers, until told to stop.
-async fn ask(cluster_device: tidegate_tests::http::Device, node: usize, every: Duration, stop: watch::Receiver<bool>) -> Vec<Seen> {
+async fn ask(
+    cluster_device: tidegate_tests::http::Device,
+    node: usize,
+    every: Duration,
+    stop: watch::Receiver<bool>,
+) -> Vec<Seen> {
     let mut device = cluster_device;
     let mut seen = Vec::new();
     let mut ticks = tokio::time::interval(every);
@@ -120,7 +125,12 @@ async fn a_dead_leader_costs_no_check_and_no_acknowledged_write() {
     judge_checks(&seen, leader, killed);
     let resumed = acknowledged.iter().map(|(_, at)| *at).filter(|at| *at > killed + Duration::from_millis(200)).min();
     let gap = resumed.expect("writes resume").duration_since(killed);
-    println!("{} checks, {} acknowledged writes, writes resumed {} ms after the kill", seen.len(), acknowledged.len(), gap.as_millis());
+    println!(
+        "{} checks, {} acknowledged writes, writes resumed {} ms after the kill",
+        seen.len(),
+        acknowledged.len(),
+        gap.as_millis()
+    );
     assert!(gap <= WRITES_RESUME_MAX, "writes resumed only after {gap:?}");
 
     cluster.start_node(leader);
@@ -129,7 +139,8 @@ async fn a_dead_leader_costs_no_check_and_no_acknowledged_write() {
 }
 
 fn judge_checks(seen: &[Seen], leader: usize, killed: Instant) {
-    let living: Vec<&Seen> = seen.iter().filter(|one| one.node != leader || one.sent + Duration::from_millis(50) < killed).collect();
+    let living: Vec<&Seen> =
+        seen.iter().filter(|one| one.node != leader || one.sent + Duration::from_millis(50) < killed).collect();
     for one in &living {
         let when = if one.sent < killed { "before the kill" } else { "after the kill" };
         assert_eq!(one.heard.as_deref(), Ok("OFFER_LATEST r1"), "node index {} {when}", one.node);

@@ -16,7 +16,8 @@ async fn leadership_moves_and_every_node_takes_every_call() {
     let other = (first + 1) % 3;
     let wanted = cluster.nodes[other].id.to_string();
     cluster.run(&["cluster", "transfer-leader", "--to", &wanted]).await;
-    wait::until("the other node leads", Duration::from_secs(10), || async { (cluster.leader().await == other).then_some(()) }).await;
+    wait::until("the other node leads", Duration::from_secs(10), || async { (cluster.leader().await == other).then_some(()) })
+        .await;
 
     // A write through each node, each seen by a linearizable read through another.
     for (node, text) in ["one", "two", "three"].into_iter().enumerate() {

@@ -37,3 +37,19 @@ fn every_code_of_the_shells_has_a_page() {
         }
     }
 }
+
+/// `TIDEGATE_FREEZE=1 cargo test -p tidegate --test reference` writes the page anew.
+#[test]
+fn the_page_of_settings_is_the_table_of_settings() {
+    let wanted = format!(
+        "# Settings of a node\n\nA file (TOML), the environment and flags, in that order; later ones win. \
+         `tidegate config print` shows the merged result.\n\n{}",
+        tidegate_server::config::reference()
+    );
+    let path = docs("settings.md");
+    if std::env::var_os("TIDEGATE_FREEZE").is_some() {
+        std::fs::write(&path, &wanted).expect("the page can be written");
+    }
+    let text = std::fs::read_to_string(&path).expect("the page of settings is there");
+    assert!(text == wanted, "docs/reference/settings.md is not the table of settings; see the comment of this test");
+}

@@ -94,7 +94,8 @@ impl Judge {
             .collect();
         for first in (0..graph.len()).step_by(VERSIONS_PER_CALL) {
             let versions: Vec<usize> = (first..graph.len().min(first + VERSIONS_PER_CALL)).collect();
-            let requests: Vec<device::v1::CheckRequest> = versions.iter().flat_map(|v| self.requests(graph.version(*v))).collect();
+            let requests: Vec<device::v1::CheckRequest> =
+                versions.iter().flat_map(|v| self.requests(graph.version(*v))).collect();
             let asked = self.clients.iter().map(|client| {
                 let (client, requests, at, product) = (client.clone(), requests.clone(), at.clone(), self.product.clone());
                 tokio::spawn(async move { client.check_fleet(&product, &requests, &at, Consistency::Linearizable).await })

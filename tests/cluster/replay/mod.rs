@@ -5,6 +5,7 @@ mod judge;
 mod rules;
 mod synthetic;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use judge::Judge;
@@ -42,7 +43,7 @@ async fn import(cluster: &Cluster, product: &str, document: &str) {
 
 /// Instants worth asking at, in Unix milliseconds: around the edit, until the next, and along each ramp.
 fn instants(document: &Document, from_s: i64, until_s: i64) -> Vec<i64> {
-    let mut seconds = vec![from_s, from_s + 60, until_s - 1, until_s + 86_400];
+    let mut seconds = BTreeSet::from([from_s, from_s + 60, until_s - 1, until_s + 86_400]);
     seconds.extend((1..=8).map(|part| from_s + (until_s - from_s) * part / 9));
     for rollout in document.releases.iter().filter_map(|entry| entry.metadata.rollout.as_ref()) {
         let (Some(start), Some(minutes)) = (rollout.start_epoch, rollout.duration_minutes) else { continue };
@@ -54,10 +55,8 @@ fn instants(document: &Document, from_s: i64, until_s: i64) -> Vec<i64> {
         if seconds.len() >= 20 {
             break;
         }
-        seconds.push(from_s + hour * 3_600);
+        seconds.insert(from_s + hour * 3_600);
     }
-    seconds.sort_unstable();
-    seconds.dedup();
     seconds.into_iter().map(|second| second * 1_000).collect()
 }
 

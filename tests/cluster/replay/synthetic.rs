@@ -29,7 +29,9 @@ pub fn documents(seed: u64, count: usize) -> Vec<String> {
             .iter()
             .filter_map(|(version, entry)| entry.as_ref().map(|metadata| json!({"version": version, "metadata": metadata})))
             .collect();
-        texts.push(json!({"stream": "synthetic", "metadata": {"last-modified": "2024-01-01T00:00:00Z"}, "releases": list}).to_string());
+        texts.push(
+            json!({"stream": "synthetic", "metadata": {"last-modified": "2024-01-01T00:00:00Z"}, "releases": list}).to_string(),
+        );
         start += INTERVAL_S;
     }
     texts
@@ -63,7 +65,11 @@ fn settle(random: &mut StdRng, entry: Value) -> Option<Value> {
         // A barrier stays one; let out to everybody, or without rollout, which means the same.
         let barrier = entry["barrier"].clone();
         let is_bare = random.random_bool(0.5);
-        return Some(if is_bare { json!({ "barrier": barrier }) } else { json!({"barrier": barrier, "rollout": {"start_percentage": 1.0}}) });
+        return Some(if is_bare {
+            json!({ "barrier": barrier })
+        } else {
+            json!({"barrier": barrier, "rollout": {"start_percentage": 1.0}})
+        });
     }
     match random.random_range(0..10) {
         0 if was_newest => Some(json!({"deadend": {"reason": "cannot update itself"}})),

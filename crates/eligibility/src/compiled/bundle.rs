@@ -20,8 +20,7 @@ pub(crate) struct BundleView {
 impl BundleView {
     pub(crate) fn compile(stored: &Arc<Stored<Bundle>>, product: &Product, attested: &BTreeSet<AttestationKind>) -> Self {
         let bundle = &stored.body;
-        let is_signed =
-            product.trusted_keys.is_empty() || bundle.signatures.iter().any(|s| product.trusted_keys.contains(&s.key));
+        let is_signed = bundle.is_signed(&product.trusted_keys);
         let failure = match bundle.state {
             BundleState::Uploading => Some(Reason::NotAvailable),
             BundleState::Recalled => Some(Reason::Recalled),

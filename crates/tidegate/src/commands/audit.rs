@@ -29,7 +29,8 @@ pub async fn audit(client: &Client, output: Output, arguments: &Audit) -> Outcom
             ])
         })
         .collect();
-    let columns = [("index", "index"), ("at", "at"), ("by", "by"), ("action", "action"), ("reason", "reason"), ("result", "result")];
+    let columns =
+        [("index", "index"), ("at", "at"), ("by", "by"), ("action", "action"), ("reason", "reason"), ("result", "result")];
     print_documents(output, values, &columns);
     Ok(())
 }

@@ -91,5 +91,10 @@ fn artifact(artifact: &device::Artifact) -> Value {
 }
 
 fn step(step: &device::TraceStep) -> Value {
-    map([("step", text(&step.step)), ("subject", text(&step.subject)), ("code", text(&step.code)), ("detail", text(&step.detail))])
+    map([
+        ("step", text(&step.step)),
+        ("subject", text(&step.subject)),
+        ("code", text(&step.code)),
+        ("detail", text(&step.detail)),
+    ])
 }

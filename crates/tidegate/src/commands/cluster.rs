@@ -197,7 +197,9 @@ async fn token(client: &Client, output: Output, command: &Token) -> Outcome {
                 other => return Err(Failure::usage(format!("role: {other:?} must be read, operate or admin"))),
             };
             let secret = draw_secret();
-            client.put_token(&principal(name)?, role, &Digest(Sha256::digest(secret.as_bytes()).into()), &client.request_id()).await?;
+            client
+                .put_token(&principal(name)?, role, &Digest(Sha256::digest(secret.as_bytes()).into()), &client.request_id())
+                .await?;
             note("keep it in a file and name that with --token-file; it is not shown again");
             println!("{secret}");
         }

@@ -72,7 +72,8 @@ pub async fn history(client: &Client, output: Output, arguments: &ObjectName) ->
             ])
         })
         .collect();
-    let columns = [("version", "version"), ("config version", "config_version"), ("at", "at"), ("by", "by"), ("deleted", "deleted")];
+    let columns =
+        [("version", "version"), ("config version", "config_version"), ("at", "at"), ("by", "by"), ("deleted", "deleted")];
     print_documents(output, values, &columns);
     Ok(())
 }
@@ -118,9 +119,13 @@ fn show(output: Output, kind: ObjectKind, mut values: Vec<Value>, is_one: bool) 
 /// What the table of a kind shows.
 fn columns(kind: ObjectKind) -> &'static [(&'static str, &'static str)] {
     match kind {
-        ObjectKind::Product => &[("id", "id"), ("scheme", "version_scheme"), ("default cohort", "default_cohort"), ("rev", "status.version")],
+        ObjectKind::Product => {
+            &[("id", "id"), ("scheme", "version_scheme"), ("default cohort", "default_cohort"), ("rev", "status.version")]
+        }
         ObjectKind::Cohort => &[("id", "id"), ("product", "product"), ("rev", "status.version")],
-        ObjectKind::Bundle => &[("id", "id"), ("product", "product"), ("version", "version"), ("state", "status.state"), ("rev", "status.version")],
+        ObjectKind::Bundle => {
+            &[("id", "id"), ("product", "product"), ("version", "version"), ("state", "status.state"), ("rev", "status.version")]
+        }
         ObjectKind::Release => &[
             ("id", "id"),
             ("cohort", "cohort"),
@@ -133,9 +138,25 @@ fn columns(kind: ObjectKind) -> &'static [(&'static str, &'static str)] {
             ("rev", "status.version"),
         ],
         ObjectKind::Policy => &[("release", "release"), ("stages", "stages"), ("rev", "status.version")],
-        ObjectKind::Device => &[("id", "id"), ("product", "product"), ("cohort", "cohort"), ("state", "state"), ("tags", "tags"), ("rev", "status.version")],
-        ObjectKind::Hold => &[("id", "id"), ("product", "product"), ("hold", "hold"), ("scope", "scope"), ("until", "until"), ("rev", "status.version")],
-        ObjectKind::Override => &[("id", "id"), ("product", "product"), ("bundle", "bundle"), ("ends", "ends_at"), ("rev", "status.version")],
+        ObjectKind::Device => &[
+            ("id", "id"),
+            ("product", "product"),
+            ("cohort", "cohort"),
+            ("state", "state"),
+            ("tags", "tags"),
+            ("rev", "status.version"),
+        ],
+        ObjectKind::Hold => &[
+            ("id", "id"),
+            ("product", "product"),
+            ("hold", "hold"),
+            ("scope", "scope"),
+            ("until", "until"),
+            ("rev", "status.version"),
+        ],
+        ObjectKind::Override => {
+            &[("id", "id"), ("product", "product"), ("bundle", "bundle"), ("ends", "ends_at"), ("rev", "status.version")]
+        }
         ObjectKind::Exclusion => &[("id", "id"), ("key", "key"), ("groups", "groups"), ("rev", "status.version")],
         ObjectKind::Attestation => &[("bundle", "bundle"), ("type", "type"), ("by", "by"), ("evidence", "evidence")],
     }

@@ -20,12 +20,8 @@ pub async fn rollout(client: &Client, output: Output, command: &Rollout) -> Outc
         Rollout::Watch { release } => watch(client, output, &id(release)?).await,
         _ => {
             let (on, verb) = verb(command)?;
-            let transition = Transition {
-                release: id(&on.release)?,
-                expected_version: on.expected_version,
-                reason: on.reason.clone(),
-                verb,
-            };
+            let transition =
+                Transition { release: id(&on.release)?, expected_version: on.expected_version, reason: on.reason.clone(), verb };
             let moved = client.transition(&transition, &request_id(client, &on.request)?).await?;
             report(output, &transition.release, &moved);
             Ok(())

@@ -63,7 +63,8 @@ impl Node {
         let config = home.join("node.toml");
         write_config(&config, &home, id, count, ports)?;
         let log = home.join("log.txt");
-        let output = File::options().create(true).append(true).open(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        let output =
+            File::options().create(true).append(true).open(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let child = Command::new(std::env::current_exe().context("cannot find this program's own file")?)
             .args(["serve", "--stop-with-stdin", "--config"])
             .arg(&config)
@@ -142,7 +143,12 @@ pub async fn wait_for(nodes: &mut [Node], ports: Ports, path: &str, patience: Du
                 bail!("node {} ended with {status}; its log is {}", node.id, node.log.display());
             }
             if Instant::now() > deadline {
-                bail!("node {} does not answer {path} after {} s; its log is {}", node.id, patience.as_secs(), node.log.display());
+                bail!(
+                    "node {} does not answer {path} after {} s; its log is {}",
+                    node.id,
+                    patience.as_secs(),
+                    node.log.display()
+                );
             }
             rounds.tick().await;
         }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use openraft::{Config, SnapshotPolicy};
 use tidegate_platform::{Listener, Platform};
 use tidegate_store as store;
@@ -41,8 +42,10 @@ pub struct Service {
     local_addr: SocketAddr,
     health: Arc<Health>,
     running: Box<dyn Running>,
-    /// Holds the lock of the data folder.
-    _home: store::Home,
+    /// Becomes true when the log's driver has ended.
+    log_ended: watch::Receiver<bool>,
+    /// Holds the lock of the data folder, until the log is closed.
+    home: store::Home,
 }
 
 /// What a service ends, whatever it runs with.
@@ -176,9 +179,16 @@ impl Service {
             let _ = self.handle.transfer_leader(None, Instant::now() + limits::HANDOVER_MAX).await;
         }
         self.health.stop();
-        if tokio::time::timeout_at(deadline, self.running.end()).await.is_err() {
+        let mut log_ended = self.log_ended;
+        let end = async {
+            self.running.end().await;
+            // Nobody else may open the folder while the log still tidies up. A driver that is gone has ended, too.
+            let _ = log_ended.wait_for(|ended| *ended).await;
+        };
+        if tokio::time::timeout_at(deadline, end).await.is_err() {
             tracing::warn!("shutdown took too long, tasks abandoned");
         }
+        drop(self.home);
     }
 }
 
@@ -227,9 +237,12 @@ impl Startup {
         Ok(Opened { home, log, writer, snapshots, store_uuid: u128::from_be_bytes(identity.store.0) })
     }
 
-    fn drive_log<Rt: Runtime>(&self, writer: store::LogWriter, health: &Arc<Health>) {
+    /// Starts the log's driver; what it returns becomes true when the driver has ended.
+    fn drive_log<Rt: Runtime>(&self, writer: store::LogWriter, health: &Arc<Health>) -> watch::Receiver<bool> {
         let health = Arc::clone(health);
+        let (has_ended, log_ended) = watch::channel(false);
         let ended = move |result: Result<(), store::Fault>| {
+            has_ended.send_replace(true);
             if let Err(fault) = result {
                 health.fail(Fault::Storage { reason: fault.to_string() });
             }
@@ -239,6 +252,7 @@ impl Startup {
         } else {
             writer.spawn(&*self.platform.spawner, Box::new(ended));
         }
+        log_ended
     }
 
     async fn start<Rt: Runtime, A: Application>(self, application: A) -> Result<Service, StartError> {
@@ -257,7 +271,7 @@ impl Startup {
         let tally = Arc::new(Tally::default());
         let spawner = &self.platform.spawner;
         let files = SnapshotFiles::new(opened.snapshots.clone(), Arc::clone(spawner), self.settings.epoch);
-        self.drive_log::<Rt>(opened.writer, &health);
+        let log_ended = self.drive_log::<Rt>(opened.writer, &health);
         let opening = Machine::open(application, files.clone(), Arc::clone(&tally)).await;
         let (machine, published) = opening.map_err(|error| self.store_error(with_causes(&error)))?;
         let pending = Pending::new(Arc::clone(&self.platform.clock));
@@ -272,7 +286,7 @@ impl Startup {
         self.run(&core, listener, files, pending);
         let port: Arc<dyn Port> = Arc::new(Shared(Arc::clone(&core)));
         let handle = Handle { port, freshness: core.freshness.clone() };
-        Ok(Service { handle, local_addr, health, running: Box::new(Shared(core)), _home: opened.home })
+        Ok(Service { handle, local_addr, health, running: Box::new(Shared(core)), log_ended, home: opened.home })
     }
 
     fn identity(&self, store_uuid: u128, local_addr: SocketAddr) -> Identity {
@@ -309,7 +323,7 @@ impl Startup {
         Core {
             rounds: Arc::new(Rounds::new(raft.clone(), Arc::clone(&platform.spawner), Arc::clone(&tally), self.faults)),
             raft,
-            log,
+            log: ArcSwapOption::from_pointee(log),
             peers,
             walls: Arc::new(Walls::new(Arc::clone(&platform.clock), roster.clone(), identity.me.id)),
             gate: Arc::new(Gate::new(identity, roster.clone())),
@@ -397,6 +411,7 @@ impl<Rt: Runtime, A: Application> Running for Shared<Rt, A> {
                 if let Err(error) = self.0.raft.shutdown().await {
                     tracing::warn!(%error, "consensus did not end cleanly");
                 }
+                self.0.log.store(None);
             }),
         ))
     }

@@ -3,7 +3,7 @@
 //! The promise: at the moment a decision was made, the snapshot contained every change acknowledged at least X before
 //! that moment. No clocks of two machines are compared for it: a probe notes the boot clock, asks the leader for an index
 //! confirmed by a majority round that starts after the question arrived, and counts once the published snapshot covers
-//! that index. [`probe`] runs the loop; this file keeps its result.
+//! that index. `probe` runs the loop; this file keeps its result.
 //!
 //! The order for whoever answers checks: take [`Freshness::fresh`] **first**, then load the snapshot, decide, and only
 //! then call [`Freshness::staleness`], which reads the clocks. A stop anywhere in between makes the answer older, never

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -39,7 +40,8 @@ use crate::status::{Counters, Leadership, Member, MemberStatus, Role, Status};
 /// One running node. Held by the service, the handle and the node's own tasks.
 pub(crate) struct Core<Rt: Runtime, A: Application> {
     pub(crate) raft: Raft<Rt, Machine<A>>,
-    pub(crate) log: RaftLog,
+    /// Let go at the end, so that the log can close while handles live on.
+    pub(crate) log: ArcSwapOption<RaftLog>,
     pub(crate) peers: Peers,
     pub(crate) gate: Arc<Gate>,
     pub(crate) roster: Roster,
@@ -86,6 +88,10 @@ impl<Rt: Runtime, A: Application> Core<Rt, A> {
         self.leader() == Some(self.me())
     }
 
+    fn is_disk_low(&self) -> bool {
+        self.log.load().as_ref().is_some_and(|log| log.store().space().below_low_mark)
+    }
+
     fn check_proposal(&self, payload: &Bytes, priority: Priority) -> Result<(), ProposeError> {
         if self.health.is_stopped() {
             return Err(ProposeError::Stopped);
@@ -96,7 +102,7 @@ impl<Rt: Runtime, A: Application> Core<Rt, A> {
         if !self.is_leader() {
             return Err(ProposeError::NotLeader { leader: self.leader() });
         }
-        if priority == Priority::Ordinary && self.log.store().space().below_low_mark {
+        if priority == Priority::Ordinary && self.is_disk_low() {
             return Err(ProposeError::DiskLow);
         }
         if let Some(alarm) = self.freshness.clock_alarm() {
@@ -295,7 +301,7 @@ impl<Rt: Runtime, A: Application> Core<Rt, A> {
 
     fn status(&self) -> Status {
         let identity = self.gate.identity();
-        let is_disk_low = self.log.store().space().below_low_mark;
+        let is_disk_low = self.is_disk_low();
         self.metrics(|m| {
             let index = |id: &Option<super::types::LogId>| id.map_or(0, |id| id.index);
             let role = match (m.running_state.is_ok(), m.state) {

@@ -8,6 +8,8 @@ use tidegate_tests::http::Device;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
+use tidegate_tests::report;
+
 use crate::ONE_AT_A_TIME;
 
 /// Far from the ports of a cluster that somebody has running.
@@ -64,13 +66,13 @@ async fn dev_comes_up_and_its_suggestions_work_as_printed() {
     assert_eq!(commands.len(), 3, "{printed:#?}");
     for command in commands {
         if command.trim_start().starts_with("curl") && !has_curl().await {
-            println!("skipped, there is no curl here: {command}");
+            report::line(format!("skipped, there is no curl here: {command}"));
             continue;
         }
         let run = Command::new("sh").args(["-c", command]).current_dir(folder.path()).output().await.expect("a shell starts");
         let text = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
         assert!(run.status.success(), "{command}\n{text}");
-        println!("$ {}\n{text}", command.trim_start());
+        report::line(format!("$ {}\n{text}", command.trim_start()));
     }
     stop(&mut child).await;
 }

@@ -13,6 +13,8 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
+use tidegate_tests::report;
+
 use crate::{ONE_AT_A_TIME, fleet};
 
 /// One check, as an outside recorder saw it.
@@ -125,12 +127,12 @@ async fn a_dead_leader_costs_no_check_and_no_acknowledged_write() {
     judge_checks(&seen, leader, killed);
     let resumed = acknowledged.iter().map(|(_, at)| *at).filter(|at| *at > killed + Duration::from_millis(200)).min();
     let gap = resumed.expect("writes resume").duration_since(killed);
-    println!(
+    report::line(format!(
         "{} checks, {} acknowledged writes, writes resumed {} ms after the kill",
         seen.len(),
         acknowledged.len(),
         gap.as_millis()
-    );
+    ));
     assert!(gap <= WRITES_RESUME_MAX, "writes resumed only after {gap:?}");
 
     cluster.start_node(leader);

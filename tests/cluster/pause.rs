@@ -9,6 +9,8 @@ use tidegate_tests::wait;
 use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 
+use tidegate_tests::report;
+
 use crate::{ONE_AT_A_TIME, fleet};
 
 const BOUND: Duration = Duration::from_secs(5);
@@ -72,7 +74,11 @@ async fn p_41_a_cut_off_follower_stops_offering_within_the_bound() {
     let record = listen_to_a_cut_off_follower(Build::Product).await;
     let last = record.heard.iter().filter(|(_, reason)| reason.starts_with("OFFER")).map(|(sent, _)| *sent).max();
     let last = last.map_or(0, |at| at.saturating_duration_since(record.acknowledged).as_millis());
-    println!("{} checks; last offer {last} ms after the acknowledgement, bound {} ms", record.heard.len(), BOUND.as_millis());
+    report::line(format!(
+        "{} checks; last offer {last} ms after the acknowledgement, bound {} ms",
+        record.heard.len(),
+        BOUND.as_millis()
+    ));
     assert_eq!(record.late_offers(), 0);
     assert!(record.after_bound().count() >= 50, "the oracle listened beyond the bound");
     assert!(record.after_bound().all(|reason| reason == "SNAPSHOT_STALE"));
@@ -103,5 +109,5 @@ async fn a_pause_reaches_connected_nodes_at_once() {
         })
         .await;
     }
-    println!("paused on all nodes {} ms after the acknowledgement", acknowledged.elapsed().as_millis());
+    report::line(format!("paused on all nodes {} ms after the acknowledgement", acknowledged.elapsed().as_millis()));
 }

@@ -9,4 +9,5 @@ pub mod cluster;
 pub mod http;
 pub mod link;
 pub mod process;
+pub mod report;
 pub mod wait;

@@ -12,6 +12,8 @@ use judge::Judge;
 use rules::{Document, age};
 use tidegate_tests::cluster::Cluster;
 
+use tidegate_tests::report;
+
 use crate::ONE_AT_A_TIME;
 
 /// One line of the history: a document, and when it was committed.
@@ -72,7 +74,7 @@ async fn every_edit_of_a_real_stream_is_decided_as_its_own_rules_say() {
         judge.learn(&edit.document);
         judge.compare(number, &edit.document, &instants(&edit.document, edit.committed_at, until)).await;
     }
-    println!("{}", judge.figure());
+    report::line(judge.figure());
     assert_eq!(judge.edits, 204);
     assert_eq!(judge.differences, Vec::<String>::new());
     // One document, of April 2024, throttles two releases at once: the older one was still ramping when its successor
@@ -87,7 +89,7 @@ async fn dead_ends_and_rolling_barriers_are_decided_as_the_rules_say() {
     let _one = ONE_AT_A_TIME.lock().await;
     let cluster = Cluster::start(3).await;
     let seed = 0x7469_6465;
-    println!("seed {seed:#x}");
+    report::line(format!("seed {seed:#x}"));
     let mut judge = Judge::new(&cluster, "synthetic", 200);
     let mut at = 1_700_000_000;
     for (number, text) in synthetic::documents(seed, 40).into_iter().enumerate() {
@@ -97,7 +99,7 @@ async fn dead_ends_and_rolling_barriers_are_decided_as_the_rules_say() {
         judge.compare(number, &document, &instants(&document, at, at + synthetic::INTERVAL_S)).await;
         at += synthetic::INTERVAL_S;
     }
-    println!("{}", judge.figure());
+    report::line(judge.figure());
     assert!(judge.dead_ends > 0 && judge.rolling_barriers > 0, "the documents show what they are for");
     assert_eq!(judge.differences, Vec::<String>::new());
     assert!(judge.explained_edits.is_empty());

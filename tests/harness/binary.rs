@@ -1,33 +1,37 @@
-//! Finds the `tidegate` binary that belongs to this build.
+//! Finds the binaries that belong to this build.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 /// Path of the product's binary, built in the same profile as the running test.
 pub fn path() -> &'static PathBuf {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| built("tidegate", "tidegate"))
+    PATH.get_or_init(|| folder().join("tidegate"))
 }
 
 /// Path of the deliberately broken node.
 pub fn broken() -> &'static PathBuf {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| built("tidegate-tests", "broken-node"))
+    PATH.get_or_init(|| folder().join("broken-node"))
 }
 
-/// Cargo has built it already when the whole workspace is tested; asking again costs nothing then.
-fn built(package: &str, binary: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its own file");
-    let folder = test.parent().and_then(|deps| deps.parent()).expect("tests are in target/PROFILE/deps");
-    let path = folder.join(binary);
-    let mut build = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
-    build.args(["build", "--locked", "--package", package, "--bin", binary]);
-    if folder.file_name().is_some_and(|name| name == "release") {
-        build.arg("--release");
-    }
-    build.arg("--target-dir").arg(folder.parent().expect("the profile's folder is in the target folder"));
-    let status = build.status().expect("cargo can be started");
-    assert!(status.success(), "{binary} does not build");
-    path
+/// The folder of this build's binaries. They are brought up to date by building all tests of the workspace, which is what
+/// has just happened when the whole workspace is tested: any narrower build would choose other features and compile
+/// half of the workspace again.
+fn folder() -> &'static PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let test = std::env::current_exe().expect("a test knows its own file");
+        let folder = test.parent().and_then(|deps| deps.parent()).expect("tests are in target/PROFILE/deps").to_owned();
+        let mut build = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+        build.args(["test", "--quiet", "--locked", "--workspace", "--no-run"]);
+        if folder.file_name().is_some_and(|name| name == "release") {
+            build.arg("--release");
+        }
+        build.arg("--target-dir").arg(folder.parent().expect("the profile's folder is in the target folder"));
+        let status = build.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("cargo can be started");
+        assert!(status.success(), "the workspace does not build");
+        folder
+    })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Largest body of a check, JSON or gRPC, in bytes; the JSON reader holds the same bound. A longer one is refused with 413 before it is parsed, as soon as its
 /// announced or received length is beyond it.
-pub const BODY_BYTES_MAX: usize = 64 * 1024;
+pub const BODY_BYTES_MAX: usize = tidegate_manifest::limits::CHECK_BYTES_MAX;
 /// Deepest nesting of a JSON body; a deeper one is refused with `INVALID_REQUEST`, wherever the depth is.
 pub const BODY_DEPTH_MAX: usize = 16;
 /// Longest time for a body to arrive once its head is there; then 408 and the connection ends.

@@ -176,8 +176,8 @@ async fn refusals_have_their_grpc_codes() {
     let of = |product: &str| wire::CheckRequest { product: product.to_owned(), ..wire::CheckRequest::default() };
     let long = wire::CheckRequest { nonce: Some("x".repeat(257)), ..of("os") };
     assert_eq!(call(&gateway, long).await.unwrap_err().code(), Code::InvalidArgument);
-    let huge = wire::CheckRequest { tags: vec!["x".repeat(70_000)], ..of("os") };
-    assert!(call(&gateway, huge).await.is_err(), "a message over 64 KiB is refused before it is decoded");
+    let huge = wire::CheckRequest { tags: vec!["x".repeat(140_000)], ..of("os") };
+    assert!(call(&gateway, huge).await.is_err(), "a message over 128 KiB is refused before it is decoded");
     fake.set(|script| script.snapshot = None);
     assert_eq!(call(&gateway, of("os")).await.unwrap_err().code(), Code::Unavailable);
     let full = gateway_within(&fake, Bounds { checks_in_flight_max: 0, connections_max: 1 });

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tidegate_platform::{OpenMode, Vfs};
 use tidegate_store::log::{self, LogStore, MemLog};
-use tidegate_store::testing::FaultVfs;
 use tidegate_store::testing::model::Model;
 use tidegate_store::testing::workload::{Step, Workload};
+use tidegate_store::testing::{FaultVfs, fuzzing};
 use tidegate_store::{ClusterId, Damage, Fault, Home, Identity, LogId, LogOptions, Op, SnapshotHeader, Snapshots, StoreUuid};
 
 const IDENTITY: Identity = Identity { cluster: ClusterId([1; 16]), node: 2, store: StoreUuid([3; 16]) };
@@ -89,6 +89,13 @@ fn vfs_copy(vfs: &FaultVfs) -> FaultVfs {
         copy.open(&path, OpenMode::CreateNew).unwrap().write_at(0, &bytes).unwrap();
     }
     copy
+}
+
+/// Found by fuzzing: a record that fits its checksum and says that the log was opened as often as can be counted.
+#[test]
+fn a_log_that_cannot_be_opened_once_more_is_damage() {
+    let bytes = include_bytes!("../../../fuzz/seeds/log_record/opens-max.bin");
+    assert!(matches!(fuzzing::log_records(bytes), Err(Fault::Damaged { .. })));
 }
 
 #[test]

@@ -234,7 +234,9 @@ impl Replay {
             }
             Kind::Opened => {
                 let mut reader = BodyReader(found.body);
-                self.opens = reader.u64().and_then(|opens| reader.end(opens)).ok_or_else(content)?;
+                // The next life counts one more: a record that says there can be none was not written by us.
+                let opens = reader.u64().and_then(|opens| reader.end(opens)).filter(|opens| *opens < u64::MAX);
+                self.opens = opens.ok_or_else(content)?;
                 Ok(())
             }
         }

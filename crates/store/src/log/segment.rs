@@ -157,7 +157,7 @@ impl StateRecord {
         }
         let vote = Some(reader.bytes(vote_len)?.to_vec()).filter(|_| has_vote);
         let committed = get_id(&mut reader)?;
-        let opens = reader.u64()?;
+        let opens = reader.u64().filter(|opens| *opens < u64::MAX)?;
         let previous_end = reader.u32()?;
         let previous_chain = reader.u32()?;
         reader.end(Self { purged, last_index, vote, committed, opens, previous_end, previous_chain })

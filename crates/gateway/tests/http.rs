@@ -250,7 +250,8 @@ async fn hostile_bodies_are_refused_and_never_a_panic() {
         (deep("[", "]", 15).into_bytes(), 200),
         (deep("[", "]", 16).into_bytes(), 400),
         (format!(r#"{{"product":"os","x":"\"{}"}}"#, "[".repeat(99)).into_bytes(), 200),
-        (vec![b'x'; 65_537], 413),
+        (format!(r#"{{"product":"os","device":"{}"}}"#, "x".repeat(65_536)).into_bytes(), 400),
+        (vec![b'x'; 131_073], 413),
     ];
     for (body, status) in cases {
         let shown = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
@@ -287,7 +288,7 @@ async fn an_announced_length_beyond_the_bound_is_refused_unread() {
         }
     }
     let fake = Fake::new();
-    let request = Request::post("/v1/check").header("content-length", "65537").body(Untouchable).unwrap();
+    let request = Request::post("/v1/check").header("content-length", "131073").body(Untouchable).unwrap();
     let answer = Answer::read(gateway(&fake).handle(request).await).await;
     assert_eq!((answer.status.as_u16(), answer.code().as_str()), (413, "BODY_TOO_LARGE"));
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_platform::{Io, Network as _};
+use tokio::time::Instant;
 
 use crate::app::SimApp;
 use crate::door::{self, Request, Response};
@@ -35,7 +36,9 @@ impl Client {
         let mut connection: Option<(u64, Box<dyn Io>)> = None;
         let mut operations = 0;
         while self.world.now() < self.ends_at {
-            tokio::time::sleep(self.dice.between_ms(5, 60)).await;
+            // Callers come at random moments.
+            let pause = Instant::now() + self.dice.between_ms(5, 60);
+            tokio::time::interval_at(pause, ANSWER_MAX).tick().await;
             let request = self.request::<A>(&mut operations);
             let target = match request {
                 Request::Propose(_) => leader,

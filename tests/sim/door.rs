@@ -132,7 +132,8 @@ impl<F: Fn(&[u8]) -> u64 + Clone + Send + Sync + 'static> Door<F> {
             let Some(proof) = freshness.fresh() else { continue };
             let (decided_on, _) = self.view.load();
             if stopped_ms > 0 && !is_second_try {
-                tokio::time::sleep(Duration::from_millis(stopped_ms)).await;
+                let goes_on = Instant::now() + Duration::from_millis(stopped_ms);
+                tokio::time::interval_at(goes_on, REQUEST_MAX).tick().await;
             }
             let Some(staleness) = freshness.staleness(&proof).filter(|age| *age <= max_staleness) else { continue };
             let answered_at = self.world.now();

@@ -196,10 +196,11 @@ impl Node {
         let mut members = Vec::new();
         for id in 1..=self.nodes {
             let address = format!("node-{id}:{PEER_PORT}");
+            let mut attempts = tokio::time::interval(Duration::from_millis(20));
             loop {
-                match handle.discover(&address, Instant::now() + Duration::from_secs(1)).await {
-                    Ok(member) => break members.push(member),
-                    Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                attempts.tick().await;
+                if let Ok(member) = handle.discover(&address, Instant::now() + Duration::from_secs(1)).await {
+                    break members.push(member);
                 }
             }
         }

@@ -117,10 +117,9 @@ async fn the_term_of_an_isolated_node_does_not_grow() {
     let term = cluster.handle(isolated).status().term;
     cluster.wires.cut(isolated);
     // Long enough for several campaigns; the others go on meanwhile.
-    let until = in_secs(6);
-    while tokio::time::Instant::now() < until {
+    let (until, mut pace) = (in_secs(6), tokio::time::interval(Duration::from_millis(200)));
+    while pace.tick().await < until {
         cluster.propose(numbered(1)).await;
-        tokio::time::sleep(Duration::from_millis(200)).await;
     }
     assert_eq!(cluster.handle(isolated).status().term, term);
     cluster.wires.heal();

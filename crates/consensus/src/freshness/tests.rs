@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tidegate_platform::SeededRandom;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, timeout};
 
 use super::probe::{Answer, Probe, Questions};
 use super::*;
@@ -47,6 +47,11 @@ impl Clock for TestClock {
     }
 }
 
+/// Lets simulated time pass; everything that falls due in it happens at its own instant.
+async fn pass(by: Duration) {
+    let _elapsed = timeout(by, std::future::pending::<()>()).await.is_err();
+}
+
 /// A leader that knows what was acknowledged when a question arrives, and takes its time to answer.
 struct Leader {
     clock: Arc<TestClock>,
@@ -63,7 +68,7 @@ impl Questions for Leader {
         let is_silent = *self.is_silent.lock().unwrap();
         let clock = Arc::clone(&self.clock);
         async move {
-            sleep(takes).await;
+            pass(takes).await;
             (!is_silent).then(|| Answer { index, reference_wall_ms: clock.true_wall_ms() })
         }
         .boxed()
@@ -132,7 +137,7 @@ async fn age_counts_from_before_the_question_and_is_padded() {
     bench.silence();
     let age = bench.freshness.staleness(&proof).unwrap();
     assert!(age >= MS * 150, "the way to the leader and back counts: {age:?}");
-    sleep(MS * 1_000).await;
+    pass(MS * 1_000).await;
     let later = bench.freshness.staleness(&proof).unwrap();
     assert!(later >= age + MS * 1_001, "a thousandth is added for the clock's rate: {later:?}");
 }
@@ -144,7 +149,7 @@ async fn nothing_is_fresh_before_the_published_snapshot_covers_the_answer() {
     assert!(bench.freshness.ensure_fresh(MAX).await.is_err());
     assert_eq!(bench.freshness.fresh(), None);
     bench.published.send_replace(Some(7));
-    sleep(MS * 300).await;
+    pass(MS * 300).await;
     assert_eq!(bench.freshness.fresh().unwrap().applied_index, 7);
 }
 
@@ -196,7 +201,7 @@ async fn checks_share_the_probe_under_way_and_wait_briefly() {
 async fn after_a_failed_probe_checks_are_answered_at_once() {
     let bench = Bench::new(None);
     bench.silence();
-    sleep(MS * 250).await;
+    pass(MS * 250).await;
     let begun = Instant::now();
     let stale = bench.freshness.ensure_fresh(MAX).await.unwrap_err();
     assert_eq!((begun.elapsed(), stale.staleness), (Duration::ZERO, None));
@@ -211,7 +216,7 @@ async fn more_waiting_checks_than_the_bound_are_answered_at_once() {
         tokio::spawn(async move { freshness.ensure_fresh(MAX).await })
     });
     let waiting: Vec<_> = waiting.collect();
-    sleep(MS).await;
+    pass(MS).await;
     let begun = Instant::now();
     assert!(bench.freshness.ensure_fresh(MAX).await.is_err());
     assert_eq!(begun.elapsed(), Duration::ZERO);
@@ -226,13 +231,13 @@ async fn a_fast_clock_opens_nothing_early_and_raises_the_alarm() {
     let bench = Bench::new(None);
     bench.clock.step(3_600_000);
     bench.proven().await;
-    sleep(MS * 700).await;
+    pass(MS * 700).await;
     let (decided, true_time) = (bench.freshness.decision_wall_ms(), bench.clock.true_wall_ms());
     assert!(decided <= true_time && decided > true_time - 1_000, "decided at {decided}, it was {true_time}");
     assert!(bench.freshness.clock_alarm().unwrap().ahead_ms > 3_590_000);
     bench.clock.step(-3_600_000 - 7_000);
     assert_eq!(bench.freshness.decision_wall_ms(), bench.clock.true_wall_ms() - 7_000, "a slow clock counts as it is");
-    sleep(MS * 500).await;
+    pass(MS * 500).await;
     assert!(bench.freshness.clock_alarm().unwrap().ahead_ms < -6_000);
 }
 
@@ -256,12 +261,12 @@ async fn check_stopped_in_the_middle(sabotage: Option<Sabotage>) -> bool {
 async fn late_answer(sabotage: Option<Sabotage>) -> bool {
     let bench = Bench::new(sabotage);
     *bench.leader.takes.lock().unwrap() = MS * 2_500;
-    sleep(MS * 1_000).await;
+    pass(MS * 1_000).await;
     bench.acknowledge(2);
     let acknowledged = bench.clock.boot();
     let mut is_true = true;
     for _ in 0..60 {
-        sleep(MS * 50).await;
+        pass(MS * 50).await;
         let claimed = bench.freshness.fresh().and_then(|proof| bench.freshness.staleness(&proof));
         is_true &= claimed.is_none_or(|claimed| acknowledged.0 >= bench.clock.boot().0.saturating_sub(claimed));
     }
@@ -273,7 +278,7 @@ async fn goes_stale(sabotage: Option<Sabotage>) -> bool {
     let bench = Bench::new(sabotage);
     let proof = bench.proven().await;
     bench.silence();
-    sleep(MAX * 2).await;
+    pass(MAX * 2).await;
     bench.freshness.staleness(&proof).is_none_or(|age| age > MAX)
 }
 

@@ -65,12 +65,14 @@ pub fn in_secs(secs: u64) -> Instant {
 /// Polls until `condition` gives a value; panics with `what` after `secs`.
 pub async fn eventually<T>(what: &str, secs: u64, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = in_secs(secs);
+    let mut looks = tokio::time::interval(Duration::from_millis(10));
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
+        looks.tick().await;
         if let Some(value) = condition().await {
             return value;
         }
         assert!(Instant::now() < deadline, "not within {secs} s: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

@@ -45,9 +45,11 @@ pub async fn start(config: Config) -> Node {
 /// Waits until `done`, or fails with what was waited for.
 pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + DEADLINE;
+    let mut looks = tokio::time::interval(Duration::from_millis(10));
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while !done() {
         assert!(Instant::now() < deadline, "{what} did not happen within {DEADLINE:?}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        looks.tick().await;
     }
 }
 

@@ -5,11 +5,11 @@
 //! the state machine. Start with [`kinds`]; the readers of single values are in [`values`], maps in [`fields`].
 
 mod bundle;
-mod context;
+pub mod context;
 mod device;
 mod exposure;
-mod fields;
-mod kinds;
+pub mod fields;
+pub mod kinds;
 mod policy;
 mod product;
 mod release;
@@ -17,7 +17,7 @@ mod restraint;
 mod selector;
 #[cfg(test)]
 mod tests;
-mod values;
+pub mod values;
 
 use serde_json::Value;
 use tidegate_model::Document;

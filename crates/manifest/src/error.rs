@@ -7,6 +7,9 @@ use tidegate_model::Invalid;
 
 use crate::tree::Mark;
 
+/// How the rule begins that an unknown field breaks.
+pub(crate) const UNKNOWN_FIELD: &str = "is no field";
+
 /// One broken rule, with the place where it is broken. Prints as one line:
 /// `rollout.yaml:12:5: release r5: urgency: "urgent" must be normal, critical or {critical_below: VERSION}`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -32,6 +35,12 @@ impl ManifestError {
     #[must_use]
     pub fn invalid(&self) -> Invalid {
         Invalid::new(self.field.clone(), &self.value, self.rule.clone())
+    }
+
+    /// True if a field has a name that nothing is called: a slip of the author, not a value that could be refused.
+    #[must_use]
+    pub fn is_unknown_field(&self) -> bool {
+        self.rule.starts_with(UNKNOWN_FIELD)
     }
 
     pub(crate) fn at(source_name: &str, mark: Mark, invalid: Invalid) -> Self {

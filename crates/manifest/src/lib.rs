@@ -9,18 +9,20 @@
 //! in [`limits`].
 
 pub mod check;
+pub mod compare;
 mod decode;
 mod error;
 pub mod fcos;
 mod json;
 pub mod limits;
 pub mod print;
+pub mod read;
 mod scalar;
 pub mod tree;
 
 pub use decode::{decode, from_value, parse};
 pub use error::ManifestError;
-pub use scalar::{instant, percent};
+pub use scalar::{instant, percent, span};
 
 /// A text to read, with the name that its errors bear.
 #[derive(Clone, Debug, PartialEq, Eq)]

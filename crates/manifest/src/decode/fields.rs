@@ -1,6 +1,7 @@
 //! Reads a map field by field, and refuses what nobody asked for.
 
 use super::context::Context;
+use crate::error::UNKNOWN_FIELD;
 use crate::tree::{Data, Field, Node};
 
 /// A map that is being read. Every field must be asked for before [`Fields::finish`].
@@ -34,6 +35,11 @@ impl<'c, 'a, 'n> Fields<'c, 'a, 'n> {
     /// The path of a field of this map.
     pub fn path(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+
+    /// The fields that were asked for so far.
+    pub fn known(&self) -> &[&'static str] {
+        &self.known
     }
 
     fn find(&mut self, name: &'static str) -> Option<&'n Node> {
@@ -89,8 +95,8 @@ impl<'c, 'a, 'n> Fields<'c, 'a, 'n> {
         for field in self.fields.iter().filter(|field| !self.known.contains(&field.name.as_str())) {
             let whose = if self.path.is_empty() { String::new() } else { format!(" of {}", self.path) };
             let rule = match suggestion(&field.name, &self.known) {
-                Some(nearest) => format!("is no field{whose}; did you mean {nearest}?"),
-                None => format!("is no field{whose}; there are {}", self.known.join(", ")),
+                Some(nearest) => format!("{UNKNOWN_FIELD}{whose}; did you mean {nearest}?"),
+                None => format!("{UNKNOWN_FIELD}{whose}; there are {}", self.known.join(", ")),
             };
             let place = Node { mark: field.mark, ..Node::unmarked(Data::List(Vec::new())) };
             self.context.report(&place, tidegate_model::Invalid::new(self.path(&field.name), &field.name, rule));

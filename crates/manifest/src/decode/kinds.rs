@@ -2,7 +2,7 @@
 
 use tidegate_model::{Document, ObjectKind, Spec};
 
-use super::context::Context;
+use super::context::{Context, Errors};
 use super::fields::{Fields, suggestion};
 use super::{bundle, device, policy, product, release, restraint, values};
 use crate::tree::{Data, Look, Node};
@@ -32,6 +32,16 @@ pub fn document(context: &mut Context<'_>, node: &Node) -> Option<Document> {
         context.report(node.locate(&invalid.field), invalid);
     }
     (context.error_count() == errors_before).then_some(Document { spec, expected_version })
+}
+
+/// The fields that manifests of a kind have, without `kind` and `expected_version`.
+#[must_use]
+pub fn field_names(kind: ObjectKind) -> Vec<&'static str> {
+    let (mut errors, nothing) = (Errors::default(), Node::unmarked(Data::Map(Vec::new())));
+    let mut context = Context::new("", &mut errors);
+    let Some(mut fields) = Fields::open(&mut context, &nothing, "") else { return Vec::new() };
+    let _nothing_there = spec(kind, &mut fields);
+    fields.known().to_vec()
 }
 
 fn spec(kind: ObjectKind, fields: &mut Fields<'_, '_, '_>) -> Option<Spec> {

@@ -1,8 +1,9 @@
-//! A JSON value as a tree: the same decoder reads it, without lines.
+//! A JSON value, or one that is to be printed, as a tree: the same decoder reads it, without lines.
 
 use serde_json::Value;
 
 use super::{Data, Field, Node, Scalar};
+use crate::print;
 
 /// Turns a JSON value into a tree. The caller has bounded its size and depth by parsing it.
 #[must_use]
@@ -21,4 +22,24 @@ pub fn from_json(value: &Value) -> Node {
                 .collect(),
         ),
     })
+}
+
+impl From<&print::Value> for Node {
+    /// What would be read if the value were printed.
+    fn from(value: &print::Value) -> Self {
+        let scalar = |text: &str, quoted| Data::Scalar(Scalar { text: text.to_owned(), quoted });
+        Self::unmarked(match value {
+            print::Value::Null => scalar("null", false),
+            print::Value::Bool(flag) => scalar(if *flag { "true" } else { "false" }, false),
+            print::Value::Number(digits) => scalar(digits, false),
+            print::Value::Text(text) => scalar(text, true),
+            print::Value::List(items) => Data::List(items.iter().map(Self::from).collect()),
+            print::Value::Map(fields) => Data::Map(
+                fields
+                    .iter()
+                    .map(|(name, value)| Field { mark: super::Mark::default(), name: name.clone(), value: value.into() })
+                    .collect(),
+            ),
+        })
+    }
 }

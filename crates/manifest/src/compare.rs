@@ -63,7 +63,9 @@ mod tests {
     }
 
     fn node(text: &str) -> Node {
-        tree::read("expected", text, &mut tree::Budget::default()).0.remove(0)
+        let text = format!("value: {text}");
+        let document = tree::read("expected", &text, &mut tree::Budget::default()).0.remove(0);
+        document.get("value").unwrap().clone()
     }
 
     #[test]

@@ -15,34 +15,19 @@
 //!   by it. So that such a device stays on a dead end, each dead end has a stop beside it, `VERSION~stop`: a release
 //!   that only devices of that version enter, required and disabled. Nothing leads to it.
 //!
-//! `document` reads the stream, `known` says what must be known of the cohort, `graph` finds out which
-//! releases must be linked and where, `plan` writes the commands.
+//! `document` reads the stream; the rest is in [`crate::stream`].
 
 mod document;
-mod graph;
-mod known;
-mod plan;
 #[cfg(test)]
 mod tests;
 
-use tidegate_model::{CohortId, Command, Invalid, ProductId};
+use tidegate_model::{CohortId, Invalid, ProductId};
 
-pub use known::Known;
+pub use crate::stream::{Known, Plan};
 
 use crate::error::ManifestError;
+use crate::stream;
 use crate::tree::Mark;
-
-/// What an import does.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Plan {
-    /// In order, for one [`Command::Batch`]; empty if the cohort is as the document says.
-    pub commands: Vec<Command>,
-    /// One line for each change, for humans.
-    pub summary: Vec<String>,
-    /// What the document says that cannot be said here, always resolved in the safe direction, and what is left as it is
-    /// because somebody stopped it by hand.
-    pub warnings: Vec<String>,
-}
 
 /// Plans what brings `cohort` of `product` to what the document says. A product or cohort that does not exist is created.
 ///
@@ -57,5 +42,5 @@ pub fn import(
 ) -> Result<Plan, Vec<ManifestError>> {
     let stream = document::read(source_name, text)?;
     let refuse = |rule| vec![ManifestError::at(source_name, Mark::default(), Invalid::new("", "", rule))];
-    plan::plan(&stream, product, cohort, known).map_err(refuse)
+    stream::plan(&stream, product, cohort, known).map_err(refuse)
 }

@@ -18,6 +18,7 @@ pub mod limits;
 pub mod print;
 pub mod read;
 mod scalar;
+pub mod stream;
 pub mod tree;
 
 pub use decode::{decode, from_value, parse};

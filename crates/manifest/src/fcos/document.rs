@@ -2,71 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use tidegate_model::{DottedVersion, Invalid, Ppm, Ramp, RampStep, Span, Timestamp, VersionText};
+use tidegate_model::{DottedVersion, Invalid, Ppm, Ramp, RampStep, Span, Timestamp, VersionScheme, VersionText};
 
 use crate::error::ManifestError;
+use crate::stream::{Entry, Habits, Order, Rollout, Stream};
 use crate::tree::{self, Data, Look, Node};
 use crate::{limits, scalar};
-
-/// A stream, its entries by version, ascending.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stream {
-    /// When it was written, as it says itself.
-    pub written_at: Option<Timestamp>,
-    /// All entries.
-    pub entries: Vec<Entry>,
-    /// What was ignored or rounded.
-    pub warnings: Vec<String>,
-}
-
-/// What the stream says of one version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The version as written.
-    pub text: VersionText,
-    /// The version as it is ordered.
-    pub version: DottedVersion,
-    /// Must be passed through; the reason.
-    pub barrier: Option<String>,
-    /// Devices on it stay; the reason.
-    pub dead_end: Option<String>,
-    /// Who gets it.
-    pub rollout: Option<Rollout>,
-}
-
-/// Who gets a version: everybody, or a share that may grow.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rollout {
-    /// Everybody, since ever.
-    Full,
-    /// Nobody before `origin`, then what the ramp says.
-    Throttled {
-        /// Beginning.
-        origin: Timestamp,
-        /// Growth.
-        ramp: Ramp,
-    },
-}
-
-impl Entry {
-    /// True if devices may be sent to it, be it not all of them.
-    pub fn is_offered(&self) -> bool {
-        self.dead_end.is_none() && (self.rollout.is_some() || self.barrier.is_some())
-    }
-
-    /// The ramp that is still running when the document is written; a barrier without a rollout is for everybody.
-    pub fn throttle(&self) -> Option<(Timestamp, &Ramp)> {
-        match &self.rollout {
-            Some(Rollout::Throttled { origin, ramp }) => Some((*origin, ramp)),
-            Some(Rollout::Full) | None => None,
-        }
-    }
-
-    /// True if at `now` the ramp, if there is one, has reached everybody.
-    pub fn is_full_at(&self, now: Timestamp) -> bool {
-        self.throttle().is_none_or(|(origin, ramp)| ramp.ends_with_everybody() && origin.plus(ramp.length()) <= now)
-    }
-}
 
 /// Reads a document.
 ///
@@ -138,7 +79,14 @@ impl Reader<'_> {
             }
         }
         entries.sort_by_key(|entry| entry.version);
-        Some(Stream { written_at, entries, warnings: Vec::new() })
+        let habits = Habits {
+            scheme: VersionScheme::Dotted,
+            client_phased: false,
+            follows: None,
+            auto_complete: false,
+            interactive_bypasses_phase: false,
+        };
+        Some(Stream { written_at, entries, warnings: Vec::new(), order: Order::Dotted, habits })
     }
 
     fn entry(&mut self, node: &Node, path: &str) -> Option<Entry> {
@@ -172,7 +120,7 @@ impl Reader<'_> {
         if dead_end.is_some() && rollout.is_some() {
             self.warnings.push(format!("{text}: has a rollout but is a dead end: nobody is sent there"));
         }
-        Some(Entry { text, version, barrier, dead_end, rollout })
+        Some(Entry { text, version, barrier, dead_end, rollout, details: None })
     }
 
     fn reason(&mut self, node: &Node, path: &str) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use tidegate_model::{Ramp, Release, ReleaseSpec};
 
-use super::super::document::{Entry, Stream};
+use super::super::entry::{Entry, Stream};
 use super::policy;
 
 /// How the notes of a release begin that the import has disabled. One that is disabled without it was disabled by hand,
@@ -39,7 +39,7 @@ impl Flags {
             return Self::disabled("", None);
         }
         let required = entry.barrier.is_some();
-        let reason = entry.barrier.as_deref().unwrap_or_default();
+        let reason = entry.notes();
         let is_full = !is_limited && stream.is_full(entry);
         if is_limited || is_full {
             return Self { required, is_offered: true, is_full, notes: reason.to_owned(), ..Self::default() };

@@ -2,9 +2,15 @@
 
 use tidegate_model::{Exposure, Policy, Ramp, ReleaseId};
 
+use super::super::entry::Habits;
+
 /// The policy of a new release.
-pub fn of_ramp(release: &ReleaseId, ramp: &Ramp) -> Policy {
-    let mut policy = Policy::implicit(release.clone());
+pub fn of_ramp(release: &ReleaseId, ramp: &Ramp, habits: &Habits) -> Policy {
+    let mut policy = Policy {
+        auto_complete: habits.auto_complete,
+        interactive_bypasses_phase: habits.interactive_bypasses_phase,
+        ..Policy::implicit(release.clone())
+    };
     for stage in &mut policy.stages {
         stage.exposure = Exposure::Ramp(ramp.clone());
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tidegate_model::{BundleId, CohortId, Created, Object, Policy, ProductId, Release, ReleaseId, VersionScheme, VersionText};
+use tidegate_model::{Bundle, BundleId, CohortId, Created, Object, Policy, ProductId, Release, ReleaseId, VersionScheme};
 
 /// What the cluster holds, as far as an import into one cohort has to know it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -15,8 +15,8 @@ pub struct Known {
     pub releases: Vec<Release>,
     /// Policies of releases of the cohort.
     pub policies: BTreeMap<ReleaseId, Policy>,
-    /// The product's bundles, with their versions.
-    pub bundles: BTreeMap<BundleId, Option<VersionText>>,
+    /// The product's bundles.
+    pub bundles: BTreeMap<BundleId, Bundle>,
     /// Ids of bundles of other products.
     pub foreign_bundles: BTreeSet<BundleId>,
     /// Ids of releases of other cohorts and products.
@@ -37,7 +37,7 @@ impl Known {
                     known.has_cohort = true;
                 }
                 Object::Bundle(stored) if stored.body.product == *product => {
-                    known.bundles.insert(stored.body.id.clone(), stored.body.version.clone());
+                    known.bundles.insert(stored.body.id.clone(), stored.body.clone());
                 }
                 Object::Bundle(stored) => {
                     known.foreign_bundles.insert(stored.body.id.clone());

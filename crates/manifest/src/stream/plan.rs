@@ -13,7 +13,7 @@ use tidegate_model::{
 
 use self::flags::Flags;
 use self::names::Names;
-use super::document::{Entry, Stream};
+use super::entry::{Details, Entry, Order, Stream};
 use super::graph::{Graph, Node, NodeIndex, Purpose, Role, Wanted};
 use super::{Known, Plan};
 use crate::limits;
@@ -24,11 +24,12 @@ use crate::scalar::print_instant;
 /// # Errors
 /// What stands in the way.
 pub fn plan(stream: &Stream, product: &ProductId, cohort: &CohortId, known: &Known) -> Result<Plan, String> {
-    if let Some(scheme) = known.product.filter(|scheme| *scheme != VersionScheme::Dotted) {
-        return Err(format!("product {product} has versions of scheme {scheme:?} but the stream has dotted ones"));
+    if let Some(scheme) = known.product.filter(|scheme| *scheme != stream.habits.scheme) {
+        let own = stream.habits.scheme;
+        return Err(format!("product {product} has versions of scheme {scheme:?} but the stream has {own:?} ones"));
     }
     let linked: Vec<&Release> = known.releases.iter().filter(|release| release.linked).collect();
-    let graph = graph_of(&linked)?;
+    let graph = graph_of(&linked, &stream.order)?;
     let wanted = wanted(stream, &graph)?;
     let Some((extended, links)) = graph.extended(&wanted) else {
         return Err(format!("the graph of cohort {cohort} cannot be brought into the order of the stream"));
@@ -53,12 +54,12 @@ pub fn plan(stream: &Stream, product: &ProductId, cohort: &CohortId, known: &Kno
     Ok(planner.into_plan())
 }
 
-fn graph_of(linked: &[&Release]) -> Result<Graph, String> {
+fn graph_of(linked: &[&Release], order: &Order) -> Result<Graph, String> {
     let index = |id: &ReleaseId| linked.iter().position(|release| release.id == *id);
     let node = |release: &&Release| {
-        let version = release.version.as_ref().and_then(|text| DottedVersion::parse(text.as_str()).ok());
-        let version =
-            version.ok_or_else(|| format!("release {} has no dotted version: import into a cohort of its own", release.id))?;
+        let version = release.version.as_ref().and_then(|text| order.place(text));
+        let version = version
+            .ok_or_else(|| format!("release {} has no version like the stream's: import into a cohort of its own", release.id))?;
         let is_stop = names::is_stop(release);
         Ok(Node {
             id: Some(release.id.clone()),
@@ -84,23 +85,6 @@ fn wanted(stream: &Stream, graph: &Graph) -> Result<Vec<Wanted>, String> {
     };
     let entries = stream.entries.iter().filter(|entry| entry.is_offered() || entry.dead_end.is_some());
     entries.map(|entry| Ok(Wanted { version: entry.version, purpose: purpose(entry)? })).collect()
-}
-
-impl Stream {
-    /// The newest version that devices are sent to.
-    fn newest_offered(&self) -> Option<DottedVersion> {
-        self.entries.iter().rfind(|entry| entry.is_offered()).map(|entry| entry.version)
-    }
-
-    fn entry(&self, version: DottedVersion) -> Option<&Entry> {
-        self.entries.binary_search_by_key(&version, |entry| entry.version).ok().map(|index| &self.entries[index])
-    }
-
-    /// Whether everybody is sent to an offered version; the newest says so itself, an older one may have become full
-    /// by the time at which the document was written.
-    fn is_full(&self, entry: &Entry) -> bool {
-        entry.throttle().is_none() || self.written_at.is_some_and(|now| entry.is_full_at(now))
-    }
 }
 
 /// Objects of the one apply, in the order in which people read them.
@@ -133,19 +117,28 @@ impl<'a> Planner<'a> {
         if self.known.product.is_none() {
             let product = Product {
                 id: self.product.clone(),
-                version_scheme: VersionScheme::Dotted,
+                version_scheme: self.stream.habits.scheme,
                 allow_unregistered: true,
                 default_cohort: Some(self.cohort.clone()),
                 max_staleness: None,
                 required_attestations: BTreeSet::new(),
                 poll_interval: None,
                 trusted_keys: BTreeSet::new(),
-                client_phased: false,
+                client_phased: self.stream.habits.client_phased,
                 active_window: Product::ACTIVE_WINDOW_DEFAULT,
                 retry: None,
                 flatten_reasons: false,
             };
-            self.plan.summary.push(format!("new product {}: dotted versions, open to unregistered devices", self.product));
+            let scheme = match product.version_scheme {
+                VersionScheme::Dotted => "dotted",
+                VersionScheme::SemVer => "semantic",
+                VersionScheme::Integer => "whole-number",
+            };
+            let hears = if product.client_phased { ", hears the groups that devices name" } else { "" };
+            self.plan.summary.push(format!(
+                "new product {}: {scheme} versions, open to unregistered devices{hears}",
+                self.product
+            ));
             self.objects.containers.push(Spec::Product(product));
         }
         if !self.known.has_cohort {
@@ -154,10 +147,11 @@ impl<'a> Planner<'a> {
                 product: self.product.clone(),
                 rules: Vec::new(),
                 entry_release: None,
-                follows: None,
+                follows: self.stream.habits.follows.clone(),
                 fixed_salt: None,
             };
-            self.plan.summary.push(format!("new cohort {}", self.cohort));
+            let follows = cohort.follows.as_ref().map_or_else(String::new, |other| format!(", follows {other}"));
+            self.plan.summary.push(format!("new cohort {}{follows}", self.cohort));
             self.objects.containers.push(Spec::Cohort(cohort));
         }
     }
@@ -245,9 +239,13 @@ impl<'a> Planner<'a> {
         if let Some(warning) = flags.warning.as_ref().filter(|_| !changes.is_empty()) {
             self.plan.warnings.push(format!("{}: {warning}", release.id));
         }
+        if let Some(details) = entry.and_then(|entry| entry.details.as_ref()) {
+            self.settle_details(release, details, &mut spec, &mut changes);
+        }
         if is_throttled_latest && let Some((origin, ramp)) = entry.and_then(Entry::throttle) {
             if release.published_at != Some(origin) {
                 spec.published_at = Some(origin);
+                changes.retain(|change| !change.starts_with("published"));
                 changes.push(format!("starts at {}", print_instant(origin)));
             }
             let is_ours = matches!(release.rollout.state, RolloutState::Active | RolloutState::Paused);
@@ -263,6 +261,46 @@ impl<'a> Planner<'a> {
         if !changes.is_empty() {
             self.plan.summary.push(format!("{}: {}", release.id, changes.join(", ")));
             self.objects.releases.push(Spec::Release(Box::new(spec)));
+        }
+    }
+
+    /// Writes what the stream says beyond who gets it, where it differs. A bundle never changes: what it asks of devices is
+    /// overridden by the release where the stream has changed its mind, everything else of it stays.
+    fn settle_details(&mut self, release: &Release, details: &Details, spec: &mut ReleaseSpec, changes: &mut Vec<String>) {
+        let bundle = self.known.bundles.get(&release.bundle);
+        let of_bundle = bundle.map(|bundle| &bundle.requires);
+        let requirement =
+            if of_bundle == Some(&details.requirement) { Requirement::default() } else { details.requirement.clone() };
+        if spec.urgency != details.urgency {
+            changes.push("urgency".to_owned());
+        }
+        if spec.install_mode != details.install_mode {
+            changes.push("install mode".to_owned());
+        }
+        if spec.requirement != requirement {
+            changes.push("requirement".to_owned());
+        }
+        if spec.published_at != details.published_at {
+            changes.push(details.published_at.map_or_else(
+                || "published at no known date".to_owned(),
+                |at| format!("published at {}", print_instant(at)),
+            ));
+        }
+        spec.urgency = details.urgency.clone();
+        spec.install_mode = details.install_mode.clone();
+        spec.requirement = requirement;
+        spec.published_at = details.published_at;
+        let Some(bundle) = bundle else { return };
+        if is_looser(&details.requirement, &bundle.requires) {
+            let id = &bundle.id;
+            self.plan.warnings.push(format!("{}: bundle {id} asks for more than the stream now does, and never changes", release.id));
+        }
+        if bundle.artifacts != details.artifacts {
+            let id = &bundle.id;
+            self.plan.warnings.push(format!("{}: bundle {id} keeps the files it was imported with, and never changes", release.id));
+        } else if bundle.signatures != details.signatures {
+            self.plan.summary.push(format!("bundle {}: signatures", bundle.id));
+            self.objects.bundles.push(Spec::Bundle(Bundle { signatures: details.signatures.clone(), ..bundle.clone() }));
         }
     }
 
@@ -283,7 +321,7 @@ impl<'a> Planner<'a> {
             }
             let bundle = match earlier.first() {
                 Some(release) => release.bundle.clone(),
-                None => self.bundle(&entry.text)?,
+                None => self.bundle(entry)?,
             };
             let first = earlier.first().map(|release| &release.id);
             let id = match role {
@@ -328,19 +366,21 @@ impl<'a> Planner<'a> {
     }
 
     /// The bundle of a version; a new one is created.
-    fn bundle(&mut self, version: &VersionText) -> Result<BundleId, String> {
+    fn bundle(&mut self, entry: &Entry) -> Result<BundleId, String> {
+        let version = &entry.text;
         let (id, is_new) = self.names.bundle(version)?;
+        let details = entry.details.as_ref();
         if is_new {
             self.objects.bundles.push(Spec::Bundle(Bundle {
                 id: id.clone(),
                 product: self.product.clone(),
                 version: Some(version.clone()),
-                artifacts: Vec::new(),
-                requires: Requirement::default(),
+                artifacts: details.map(|details| details.artifacts.clone()).unwrap_or_default(),
+                requires: details.map(|details| details.requirement.clone()).unwrap_or_default(),
                 provides: Vec::new(),
                 security_epoch: 0,
                 state: BundleState::Ready,
-                signatures: Vec::new(),
+                signatures: details.map(|details| details.signatures.clone()).unwrap_or_default(),
             }));
         }
         Ok(id)
@@ -371,6 +411,12 @@ impl<'a> Planner<'a> {
             }
         };
         let throttle = entry.throttle().filter(|_| is_draft);
+        let details = entry.details.as_ref();
+        let known_bundle = self.known.bundles.get(&bundle);
+        let requirement = match (details, known_bundle) {
+            (Some(details), Some(known)) if known.requires != details.requirement => details.requirement.clone(),
+            _ => Requirement::default(), // The bundle asks for it.
+        };
         let (previous, next) = self.edges(index, draft, latest_meanwhile);
         let spec = ReleaseSpec {
             id: id.clone(),
@@ -382,10 +428,10 @@ impl<'a> Planner<'a> {
             required: flags.required,
             disabled: flags.is_disabled.then_some(true),
             dead_end: flags.dead_end,
-            requirement: Requirement::default(),
-            urgency: Urgency::Normal,
-            install_mode: InstallMode::Auto,
-            published_at: throttle.map(|(origin, _)| origin),
+            requirement,
+            urgency: details.map_or(Urgency::Normal, |details| details.urgency.clone()),
+            install_mode: details.map_or(InstallMode::Auto, |details| details.install_mode.clone()),
+            published_at: throttle.map(|(origin, _)| origin).or(details.and_then(|details| details.published_at)),
             notes: flags.notes.clone(),
             previous,
             next,
@@ -396,7 +442,7 @@ impl<'a> Planner<'a> {
         self.plan.summary.push(format!("new release {id}: {}", flags.describe(throttle.map(|(_, ramp)| ramp))));
         self.objects.releases.push(Spec::Release(Box::new(spec)));
         if let Some((_, ramp)) = throttle {
-            self.objects.policies.push(Spec::Policy(policy::of_ramp(&id, ramp)));
+            self.objects.policies.push(Spec::Policy(policy::of_ramp(&id, ramp, &self.stream.habits)));
             self.publish = Some(Command::Transition(Transition {
                 release: id,
                 expected_version: None,
@@ -440,6 +486,18 @@ impl<'a> Planner<'a> {
         commands.extend(self.publish);
         Plan { commands, ..self.plan }
     }
+}
+
+/// True if `wanted` lets a device in that `stored` keeps out by its operating system.
+fn is_looser(wanted: &Requirement, stored: &Requirement) -> bool {
+    let is_lower = stored.os_min.is_some_and(|stored| wanted.os_min.is_none_or(|wanted| wanted < stored));
+    let is_higher = stored.os_max.is_some_and(|stored| wanted.os_max.is_none_or(|wanted| wanted > stored));
+    is_lower || is_higher || stored.attributes.iter().any(|asked| wanted.attributes.get(asked.0) != Some(asked.1))
+}
+
+/// True for a release that an import has disabled, and may enable again.
+pub fn is_stopped_by_import(release: &Release) -> bool {
+    release.disabled && !flags::is_stopped_by_hand(release)
 }
 
 /// Number of parts that a version is written with.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tidegate_model::{BundleId, CohortId, ProductId, Release, ReleaseId, VersionText};
 
-use super::super::document::{Entry, Stream};
+use super::super::entry::{Entry, Stream};
 use super::super::graph::Graph;
 use super::super::known::Known;
 use super::parts;
@@ -35,7 +35,7 @@ impl<'a> Names<'a> {
         for text in [version.to_string(), format!("{version}@{}", self.product)] {
             let id = BundleId::new(&text).map_err(|invalid| invalid.to_string())?;
             match self.known.bundles.get(&id) {
-                Some(Some(own)) if own == version => return Ok((id, false)),
+                Some(own) if own.version.as_ref() == Some(version) => return Ok((id, false)),
                 Some(_) => {}
                 None if self.known.foreign_bundles.contains(&id) => {}
                 None => {

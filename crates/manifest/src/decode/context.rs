@@ -58,6 +58,11 @@ impl<'a> Context<'a> {
         self.errors.count()
     }
 
+    /// Keeps an error that was found elsewhere.
+    pub fn push(&mut self, error: ManifestError) {
+        self.errors.push(error);
+    }
+
     /// The value of `node`, known as `field`, breaks a rule.
     pub fn refuse(&mut self, node: &Node, field: &str, rule: impl Into<String>) {
         self.report(node, node.refuse(field, rule));

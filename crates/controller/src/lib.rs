@@ -9,9 +9,24 @@
 //! This crate must not decide what a device hears (`tidegate-eligibility`) nor what a command does (`tidegate-machine`).
 //! Start with [`due()`], which names every duty in order; [`health`] is the evidence, `gate` the judgement on it.
 
+mod after;
+mod domains;
+mod due;
 mod event;
+mod fleet;
+mod freeze;
+pub mod gate;
 pub mod health;
+mod judge;
 pub mod limits;
+mod memory;
+mod rolling;
+mod roster;
+mod tally;
 
+pub use due::{due, next_due};
 pub use event::{Ending, Event, EventKind, Intake, Sighting};
+pub use gate::Verdict;
 pub use health::Health;
+pub use judge::{EMPTY_STAGE, GATE_FAILED};
+pub use tally::{Counts, Tally};

@@ -16,6 +16,7 @@ mod decide;
 mod decision;
 mod facts;
 pub mod limits;
+mod membership;
 #[cfg(any(test, feature = "testing"))]
 pub mod naive;
 mod piercing;
@@ -37,6 +38,7 @@ mod window;
 pub use compile::compile;
 pub use decide::{decide, decide_traced};
 pub use decision::{Decision, InstallMode, Source, Target, Urgency};
+pub use membership::Membership;
 pub use reason::Reason;
 pub use request::{Mode, Request};
 pub use snapshot::{Snapshot, Stamp};

@@ -1,0 +1,164 @@
+//! Counting: what the evidence comes to for one stage, or for each of its cells.
+//!
+//! Two countings side by side. Towards *fail* every event counts that was taken in while the stage was open, whoever sent
+//! it, so that a late failure stops what runs now. Towards *settling and pass* only devices that match the stage and
+//! whose first event for this release came since it opened.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use tidegate_model::{Basis, DeviceFacts, DeviceKey, Exposure, Policy, Release, Rollout, Stage, Timestamp};
+
+use crate::event::Ending;
+use crate::fleet::{Fleet, Fleets, Known};
+use crate::health::Health;
+use crate::health::trial::Trial;
+
+/// What a gate sees: devices, each with one outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Devices that tried.
+    pub attempted: u64,
+    /// Of these, devices that run the release.
+    pub succeeded: u64,
+    /// Of these, devices that failed, local roll-backs included.
+    pub failed: u64,
+    /// Of the failed ones, devices that went back by themselves.
+    pub rolled_back: u64,
+    /// Of these, devices that have told no outcome yet.
+    pub running: u64,
+    /// Known devices that are admitted and have not tried.
+    pub silent: u64,
+}
+
+/// Everything that is counted of one stage or cell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Towards fail: all that was taken in while the stage was open.
+    pub all: Counts,
+    /// Towards settling and pass: devices of the stage that began in it.
+    pub own: Counts,
+    /// Failures at the moment at which a failed gate was last acknowledged.
+    pub failed_at_acknowledgement: u64,
+    /// Known devices of the cohort that match.
+    pub known: u64,
+    /// Of the admitted ones that are to report here, those that have told no outcome.
+    pub awaited: u64,
+}
+
+/// The tallies of a stage: of the whole, and of each cell that a known device or an event names.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tallies {
+    pub(crate) stage: Tally,
+    pub(crate) cells: BTreeMap<String, Tally>,
+}
+
+impl Tallies {
+    /// That of the stage, or of one cell.
+    pub(crate) fn of(&self, domain: Option<&str>) -> Tally {
+        match domain {
+            None => self.stage,
+            Some(domain) => self.cells.get(domain).copied().unwrap_or_default(),
+        }
+    }
+
+    fn each(&mut self, cell: Option<&str>, mut count: impl FnMut(&mut Tally)) {
+        count(&mut self.stage);
+        if let Some(cell) = cell {
+            if !self.cells.contains_key(cell) {
+                self.cells.insert(cell.to_owned(), Tally::default());
+            }
+            self.cells.get_mut(cell).into_iter().for_each(count);
+        }
+    }
+}
+
+/// Counts for the current stage of a release.
+pub(crate) fn current(
+    catalog: &tidegate_model::Catalog,
+    health: &Health,
+    fleets: &Fleets<'_>,
+    release: &Release,
+    policy: &Policy,
+) -> Tallies {
+    let mut tallies = Tallies::default();
+    let rollout = &release.rollout;
+    let Some(stage) = policy.stages.get(usize::try_from(rollout.stage_index).unwrap_or(usize::MAX)) else { return tallies };
+    let cell_of = |known: &Known<'_>| {
+        let domains = stage.domains.as_ref()?;
+        let value = known.attribute(&domains.key)?;
+        domains.values.iter().find(|listed| *listed == value).map(String::as_str)
+    };
+    let trials = health.trials(&release.id);
+    for (key, trial) in trials.into_iter().flat_map(|trials| &trials.devices) {
+        if trial.attempted(rollout.stage_index) {
+            let known = Known::find(catalog, health, &release.product, key);
+            let is_own = is_new(trial, rollout) && stage.selector.matches(&known);
+            tallies.each(cell_of(&known), |tally| count_attempt(tally, trial, rollout, is_own));
+        }
+    }
+    let fleets: Rc<BTreeMap<_, Fleet<'_>>> = fleets.of(&release.product);
+    let devices = fleets.get(&release.cohort).map_or(&[][..], |fleet| &fleet.devices);
+    for known in devices.iter().filter(|known| stage.selector.matches(*known)) {
+        let trial = trials.and_then(|trials| trials.devices.get(known.key));
+        let is_admitted = admits_at_end(stage, rollout, known);
+        let began_earlier = trial.is_some_and(|trial| !is_new(trial, rollout));
+        let has_outcome = trial.is_some_and(|trial| trial.ending_in(rollout.stage_index).is_some());
+        let has_tried = trial.is_some_and(|trial| trial.attempted(rollout.stage_index));
+        tallies.each(cell_of(known), |tally| {
+            tally.known += 1;
+            let is_silent = u64::from(is_admitted && !began_earlier && !has_tried);
+            tally.all.silent += is_silent;
+            tally.own.silent += is_silent;
+            tally.awaited += u64::from(is_admitted && !began_earlier && !has_outcome);
+        });
+    }
+    tallies
+}
+
+/// True if the device's first event for the release was taken in since the stage opened.
+fn is_new(trial: &Trial, rollout: &Rollout) -> bool {
+    rollout.stage_opened_at.is_some_and(|opened| opened <= trial.first_at)
+}
+
+fn count_attempt(tally: &mut Tally, trial: &Trial, rollout: &Rollout, is_own: bool) {
+    let ending = trial.ending_in(rollout.stage_index);
+    count(&mut tally.all, ending);
+    if is_own {
+        count(&mut tally.own, ending);
+    }
+    let acknowledged = rollout.acknowledged_at.and_then(|at| trial.ending_in_as_of(rollout.stage_index, at));
+    tally.failed_at_acknowledgement += u64::from(acknowledged.is_some_and(Ending::is_failure));
+}
+
+fn count(counts: &mut Counts, ending: Option<Ending>) {
+    counts.attempted += 1;
+    match ending {
+        None => counts.running += 1,
+        Some(Ending::Succeeded) => counts.succeeded += 1,
+        Some(Ending::Failed) => counts.failed += 1,
+        Some(Ending::RolledBack) => {
+            counts.failed += 1;
+            counts.rolled_back += 1;
+        }
+    }
+}
+
+/// True if the exposure of the stage, once it has reached its end, admits the device.
+fn admits_at_end(stage: &Stage, rollout: &Rollout, known: &Known<'_>) -> bool {
+    let key: &DeviceKey = known.key;
+    let position = || rollout.salt.map(|salt| salt.position(key.as_str()));
+    match &stage.exposure {
+        Exposure::All => true,
+        Exposure::Percent { share, basis: Basis::Hash } => position().is_some_and(|position| share.admits(position)),
+        Exposure::Percent { share, basis: Basis::Roster } => {
+            *share == tidegate_model::Ppm::EVERYBODY || rollout.admitted.contains(key)
+        }
+        Exposure::Count(_) => rollout.admitted.contains(key),
+        Exposure::Tags(any_of) => any_of.iter().any(|tag| known.has_tag(tag)),
+        Exposure::Ramp(ramp) => {
+            let origin = Timestamp::from_millis(0);
+            ramp.admission(origin, origin.plus(ramp.length())).admits(position())
+        }
+    }
+}

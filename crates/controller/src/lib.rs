@@ -13,6 +13,7 @@ mod after;
 mod domains;
 mod due;
 mod event;
+mod explain;
 mod fleet;
 mod freeze;
 pub mod gate;
@@ -26,6 +27,7 @@ mod tally;
 
 pub use due::{due, next_due};
 pub use event::{Ending, Event, EventKind, Intake, Sighting};
+pub use explain::{CellProgress, Progress, explain};
 pub use gate::Verdict;
 pub use health::Health;
 pub use judge::{EMPTY_STAGE, GATE_FAILED};

@@ -13,7 +13,7 @@ use crate::limits;
 use crate::outcome::Outcome;
 use crate::rejection::{Cause, Rejection};
 use crate::requests::RequestRecord;
-use crate::settings::role_needed;
+use crate::settings::{CONTROLLER, is_for_the_controller, role_needed};
 use crate::state::State;
 
 /// What applying one entry gave.
@@ -73,6 +73,9 @@ fn admit(state: &State, entry: &Entry, digest: Digest) -> Result<Admitted, Cause
     let has = state.role_of(principal);
     if has < Some(needs) {
         return Err(Cause::Forbidden { principal: principal.clone(), has, needs });
+    }
+    if is_for_the_controller(&entry.command) && principal.as_str() != CONTROLLER {
+        return Err(Cause::ControllerOnly { principal: principal.clone() });
     }
     if let Some(token) = state.tokens.get(principal).filter(|token| token.auth_epoch > entry.auth_epoch) {
         let (changed, admitted) = (token.auth_epoch, entry.auth_epoch);

@@ -1,6 +1,6 @@
 //! One record per entry, also for refused ones, chained by hashes so that none can be taken out unseen.
 
-use tidegate_model::{Command, Digest, ObjectRef, Principal, RequestId, Timestamp};
+use tidegate_model::{Command, Digest, ObjectRef, Principal, RequestId, SteerStep, Timestamp};
 
 use crate::lifecycle::Action;
 use crate::rejection::Code;
@@ -88,6 +88,24 @@ pub(crate) fn action_of(command: &Command) -> String {
         Command::Settings(_) => "settings".to_owned(),
         Command::Token(change) if change.grant.is_none() => format!("revoke token {}", change.name),
         Command::Token(change) => format!("grant token {}", change.name),
+        Command::Steer(steer) => format!("{} {}", step_name(&steer.step), steer.release),
+    }
+}
+
+/// A step of the controller, as audit records write it.
+fn step_name(step: &SteerStep) -> &'static str {
+    match step {
+        SteerStep::Fire => "fire",
+        SteerStep::OpenCells(_) => "open cells",
+        SteerStep::Settle { .. } => "settle",
+        SteerStep::Doubt { .. } => "doubt",
+        SteerStep::Pass { .. } => "pass",
+        SteerStep::Fail { .. } => "fail",
+        SteerStep::Admit { .. } => "admit",
+        SteerStep::Freeze { .. } => "freeze",
+        SteerStep::Thaw { .. } => "thaw",
+        SteerStep::Complete => "complete",
+        SteerStep::Follow { .. } => "follow",
     }
 }
 
@@ -95,6 +113,11 @@ pub(crate) fn action_of(command: &Command) -> String {
 pub(crate) fn reason_of(command: &Command) -> Option<String> {
     match command {
         Command::Transition(transition) => transition.reason.as_ref().map(|reason| reason.chars().take(256).collect()),
-        Command::Apply(_) | Command::Delete(_) | Command::Batch(_) | Command::Settings(_) | Command::Token(_) => None,
+        Command::Steer(_)
+        | Command::Apply(_)
+        | Command::Delete(_)
+        | Command::Batch(_)
+        | Command::Settings(_)
+        | Command::Token(_) => None,
     }
 }

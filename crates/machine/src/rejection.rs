@@ -131,6 +131,8 @@ pub(crate) enum Cause {
     Forbidden { principal: Principal, has: Option<Role>, needs: Role },
     #[error("the credentials of {principal} changed at generation {changed}, after generation {admitted} let the caller in")]
     CredentialsChanged { principal: Principal, changed: u64, admitted: u64 },
+    #[error("{principal} may not steer rollouts: only the controller does")]
+    ControllerOnly { principal: Principal },
     #[error("request id {request_id} of {principal} was used for another command")]
     RequestIdReused { principal: Principal, request_id: RequestId },
     #[error("{max} answers are remembered and the oldest is younger than a day")]
@@ -162,7 +164,7 @@ pub(crate) enum Cause {
 impl Cause {
     pub(crate) fn code(&self) -> Code {
         match self {
-            Self::Forbidden { .. } | Self::CredentialsChanged { .. } => Code::Forbidden,
+            Self::Forbidden { .. } | Self::CredentialsChanged { .. } | Self::ControllerOnly { .. } => Code::Forbidden,
             Self::RequestIdReused { .. } => Code::RequestIdReused,
             Self::RequestTableFull { .. } => Code::RequestTableFull,
             Self::NotFound { .. } => Code::NotFound,
@@ -180,6 +182,7 @@ impl Cause {
         match self {
             Self::Forbidden { .. }
             | Self::CredentialsChanged { .. }
+            | Self::ControllerOnly { .. }
             | Self::RequestIdReused { .. }
             | Self::RequestTableFull { .. }
             | Self::SettingsConflict { .. } => None,
@@ -204,6 +207,7 @@ impl Cause {
             Self::SettingsConflict { current, .. } => Some(*current),
             Self::Forbidden { .. }
             | Self::CredentialsChanged { .. }
+            | Self::ControllerOnly { .. }
             | Self::RequestIdReused { .. }
             | Self::RequestTableFull { .. }
             | Self::NotFound { .. }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use imbl::OrdMap;
-use tidegate_model::{Command, Digest, Principal, RequestId, Timestamp, Verb};
+use tidegate_model::{Command, Digest, Principal, RequestId, SteerStep, Timestamp, Verb};
 
 use crate::limits;
 use crate::outcome::Outcome;
@@ -97,6 +97,7 @@ fn only_stops(command: &Command) -> bool {
         Command::Transition(transition) => {
             matches!(transition.verb, Verb::Pause | Verb::Withdraw { .. } | Verb::Disable | Verb::Discard)
         }
+        Command::Steer(steer) => matches!(steer.step, SteerStep::Fail { .. }),
         Command::Apply(_) | Command::Delete(_) | Command::Batch(_) | Command::Settings(_) | Command::Token(_) => false,
     }
 }

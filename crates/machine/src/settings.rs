@@ -46,18 +46,29 @@ pub(crate) fn is_reserved(name: &Principal) -> bool {
     [CONTROLLER, ANONYMOUS].contains(&name.as_str())
 }
 
+/// True if the command, or a part of it, is for the controller alone.
+pub(crate) fn is_for_the_controller(command: &Command) -> bool {
+    match command {
+        Command::Steer(_) => true,
+        Command::Batch(commands) => commands.iter().any(|command| matches!(command, Command::Steer(_))),
+        Command::Apply(_) | Command::Transition(_) | Command::Delete(_) | Command::Settings(_) | Command::Token(_) => false,
+    }
+}
+
 /// The least role that may give this command. A batch needs what its most demanding part needs: the effect is judged, not
 /// the way in which it was asked for.
 #[must_use]
 pub fn role_needed(command: &Command) -> Role {
     match command {
-        Command::Apply(_) | Command::Transition(_) | Command::Delete(_) => Role::Operate,
+        Command::Apply(_) | Command::Transition(_) | Command::Delete(_) | Command::Steer(_) => Role::Operate,
         Command::Settings(_) | Command::Token(_) => Role::Admin,
         // A batch inside a batch is refused later; one level is enough to judge.
         Command::Batch(commands) => commands
             .iter()
             .map(|command| match command {
-                Command::Apply(_) | Command::Transition(_) | Command::Delete(_) | Command::Batch(_) => Role::Operate,
+                Command::Apply(_) | Command::Transition(_) | Command::Delete(_) | Command::Batch(_) | Command::Steer(_) => {
+                    Role::Operate
+                }
                 Command::Settings(_) | Command::Token(_) => Role::Admin,
             })
             .max()

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tidegate_model::exposure::Admission;
 use tidegate_model::{
-    Basis, CellState, Created, Exposure, Policy, Position, Ppm, Release, RolloutState, Selector, StageState, Stored, Timestamp,
+    Basis, CellState, Created, Exposure, Lack, Policy, Position, Ppm, Release, Rollout, RolloutState, Selector, StageState,
+    Stored, Timestamp,
 };
 
 use crate::edit::Edit;
@@ -18,8 +19,12 @@ pub enum SubStatus {
     Running,
     /// The current stage has settled and bakes.
     Baking,
+    /// The bake is over, and nothing but approvals is missing.
+    AwaitingApproval,
     /// The bake is over and evidence is missing.
     Inconclusive,
+    /// No cell is open, and a closed one waits for its turn or for its exclusion.
+    WaitingDomain,
 }
 
 impl SubStatus {
@@ -30,7 +35,9 @@ impl SubStatus {
             Self::WaitingTrigger => "WAITING_TRIGGER",
             Self::Running => "RUNNING",
             Self::Baking => "BAKING",
+            Self::AwaitingApproval => "AWAITING_APPROVAL",
             Self::Inconclusive => "INCONCLUSIVE",
+            Self::WaitingDomain => "WAITING_DOMAIN",
         }
     }
 }
@@ -46,10 +53,32 @@ pub fn sub_status(release: &Release, now: Timestamp) -> Option<SubStatus> {
         return Some(SubStatus::WaitingTrigger);
     }
     Some(match rollout.stage_state {
-        StageState::Pending | StageState::Open | StageState::Passed | StageState::Failed => SubStatus::Running,
+        StageState::Pending | StageState::Open | StageState::Failed => status_of_cells(rollout),
+        StageState::Passed => SubStatus::Running,
         StageState::Baking => SubStatus::Baking,
         StageState::Inconclusive => SubStatus::Inconclusive,
+        StageState::AwaitingApproval => SubStatus::AwaitingApproval,
     })
+}
+
+/// What an open stage is doing, by its cells: what runs comes before what waits. A stage without cells runs.
+fn status_of_cells(rollout: &Rollout) -> SubStatus {
+    let mut status = SubStatus::Running;
+    for cell in rollout.cells.values() {
+        let of_cell = match cell.state {
+            CellState::Open | CellState::Failed => return SubStatus::Running,
+            CellState::Passed => continue,
+            CellState::Settled => match cell.lack {
+                None => SubStatus::Baking,
+                Some(Lack::Approvals) => SubStatus::AwaitingApproval,
+                Some(Lack::Sample | Lack::Success | Lack::Devices) => SubStatus::Inconclusive,
+            },
+            CellState::Closed => SubStatus::WaitingDomain,
+        };
+        // In the order of the enum; a cell that runs has returned already.
+        status = if status == SubStatus::Running { of_cell } else { status.min(of_cell) };
+    }
+    status
 }
 
 /// The policy that applies to a release: its own, or the implicit one.
@@ -117,9 +146,12 @@ pub(crate) fn last_stage_is_for_everybody(release: &Release, policy: &Policy, no
     let Some(stage) = policy.stages.last() else { return false };
     let exposure = match rollout.stage_state {
         StageState::Passed => rollout.passed.last().map(|passed| &passed.exposure),
-        StageState::Pending | StageState::Open | StageState::Baking | StageState::Inconclusive | StageState::Failed => {
-            Some(&stage.exposure)
-        }
+        StageState::Pending
+        | StageState::Open
+        | StageState::Baking
+        | StageState::Inconclusive
+        | StageState::AwaitingApproval
+        | StageState::Failed => Some(&stage.exposure),
     };
     let origin = rollout.ramp_origin(release.published_at);
     stage.selector.is_everybody() && exposure.is_some_and(|exposure| exposure.is_everybody(origin, now))

@@ -21,6 +21,7 @@ use crate::position::{Ppm, Salt};
 use crate::product::Product;
 use crate::release::{InstallMode, Urgency};
 use crate::requirement::Requirement;
+use crate::steer::Steer;
 use crate::time::Timestamp;
 use crate::version::VersionText;
 
@@ -71,6 +72,8 @@ pub enum Command {
     Settings(SettingsChange),
     /// Creates, replaces or revokes an API token.
     Token(TokenChange),
+    /// A step of a rollout that has fallen due; only the controller may propose it.
+    Steer(Steer),
 }
 
 /// One object as its author wants it.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::exposure::Exposure;
 use crate::ids::{DeviceKey, Principal, ReleaseId};
 use crate::position::{Ppm, Salt};
+use crate::steer::Lack;
 use crate::time::{Span, Timestamp};
 
 /// Where a release stands in its life.
@@ -25,7 +26,8 @@ pub struct Rollout {
     /// When the current stage opened or will open: publish, trigger or advance, whichever is last. A first stage that
     /// opens in the future is waiting for its trigger.
     pub stage_opened_at: Option<Timestamp>,
-    /// When the current stage settled, if it has.
+    /// When the current stage settled, if it has; moved on by all time paused or frozen since, so that a bake is over that
+    /// long after it: see [`Rollout::bake_ends_at`].
     pub stage_settled_at: Option<Timestamp>,
     /// Paused (or frozen) time that came after the current stage opened; shifts ramps and bakes.
     pub stage_paused: Span,
@@ -57,6 +59,14 @@ pub struct Rollout {
     pub reason: String,
     /// Why a draft that should have been published was not.
     pub flag: Option<String>,
+    /// Since when an unlimited freeze holds its product or cohort, as far as it is not yet counted in `stage_paused`.
+    /// Ramps stand still at that instant: see [`Rollout::ramp_now`].
+    pub frozen_since: Option<Timestamp>,
+    /// When a failed gate was last acknowledged: failures taken in at or before it do not fail the gate again.
+    pub acknowledged_at: Option<Timestamp>,
+    /// Devices that were on the roster until its count was lowered. Their slots stay taken: they come back first when it is
+    /// raised.
+    pub dismissed: imbl::OrdSet<DeviceKey>,
 }
 
 /// The five states.
@@ -96,6 +106,8 @@ pub enum StageState {
     Baking,
     /// The bake is over, evidence is missing.
     Inconclusive,
+    /// The bake is over, and nothing but approvals is missing.
+    AwaitingApproval,
     /// Passed.
     Passed,
     /// Its gate failed.
@@ -118,8 +130,10 @@ pub struct Cell {
     pub state: CellState,
     /// When it opened.
     pub opened_at: Option<Timestamp>,
-    /// When it settled.
+    /// When it settled; moved on like [`Rollout::stage_settled_at`].
     pub settled_at: Option<Timestamp>,
+    /// What its gate lacks now that the bake is over, if it is.
+    pub lack: Option<Lack>,
 }
 
 /// State of a cell.
@@ -135,6 +149,20 @@ pub enum CellState {
     Passed,
     /// Its gate failed.
     Failed,
+}
+
+impl Cell {
+    /// A cell whose turn has not come.
+    pub const CLOSED: Self = Self { state: CellState::Closed, opened_at: None, settled_at: None, lack: None };
+
+    /// True if it holds its exclusion's token, as long as its rollout is ACTIVE or PAUSED.
+    #[must_use]
+    pub fn holds_token(&self) -> bool {
+        match self.state {
+            CellState::Open | CellState::Settled | CellState::Failed => true,
+            CellState::Closed | CellState::Passed => false,
+        }
+    }
 }
 
 impl Rollout {
@@ -165,6 +193,9 @@ impl Rollout {
             was_completed: false,
             reason: String::new(),
             flag: None,
+            frozen_since: None,
+            acknowledged_at: None,
+            dismissed: imbl::OrdSet::new(),
         }
     }
 
@@ -183,5 +214,28 @@ impl Rollout {
     #[must_use]
     pub fn waits_for_trigger(&self, now: Timestamp) -> bool {
         self.state == RolloutState::Active && self.stage_opened_at.is_none_or(|at| now < at)
+    }
+
+    /// The instant at which ramps stand at `now`: they stand still while a freeze lasts.
+    #[must_use]
+    pub fn ramp_now(&self, now: Timestamp) -> Timestamp {
+        self.frozen_since.map_or(now, |since| now.min(since))
+    }
+
+    /// When the bake of the current stage (`None`) or of one of its cells is over, if it has settled and no pause or freeze
+    /// comes between. While the rollout is paused or frozen no bake gets on.
+    #[must_use]
+    pub fn bake_ends_at(&self, domain: Option<&str>, bake: Span) -> Option<Timestamp> {
+        let settled_at = match domain {
+            None => self.stage_settled_at,
+            Some(domain) => self.cells.get(domain).and_then(|cell| cell.settled_at),
+        };
+        settled_at.map(|at| at.plus(bake))
+    }
+
+    /// True if every listed cell of the current stage has passed; also if it has none.
+    #[must_use]
+    pub fn all_cells_passed(&self) -> bool {
+        self.cells.values().all(|cell| cell.state == CellState::Passed)
     }
 }

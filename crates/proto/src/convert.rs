@@ -14,6 +14,7 @@ mod product;
 mod release;
 mod rollout;
 mod selector;
+mod steer;
 
 pub use command::role;
 pub(crate) use fields::{array, inner, must, text};

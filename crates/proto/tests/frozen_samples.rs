@@ -17,7 +17,7 @@ use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use prost::Message;
 use prost::encoding::{decode_varint, encode_varint};
-use tidegate_model::{Command, Object, Spec};
+use tidegate_model::{Command, Object, Spec, Steer};
 use tidegate_proto::storage::v1 as storage;
 use tidegate_proto::types::v1 as wire;
 use tidegate_proto::{RecordReader, decode_entry, encode_entry, write_record};
@@ -109,6 +109,19 @@ fn entries_of_the_first_format_are_read() {
         if documents.iter().any(|document| matches!(document.spec, Spec::Release(_))))));
     for entry in &read {
         assert_eq!(decode_entry(0, &encode_entry(0, entry)).as_ref(), Ok(entry));
+    }
+}
+
+/// Steps of the controller came later; a tagged pair of their own holds them.
+#[test]
+fn steps_of_the_controller_are_read() {
+    let messages = frozen("steers-v1", || made(commands::steer(), |steer| wire::Steer::from(steer).encode_to_vec()));
+    assert_eq!(messages.len(), SAMPLES);
+    let read: Vec<Steer> =
+        messages.iter().map(|bytes| Steer::try_from(wire::Steer::decode(bytes.as_slice()).unwrap()).unwrap()).collect();
+    check_text("steers-v1", &read);
+    for steer in &read {
+        assert_eq!(Steer::try_from(wire::Steer::from(steer)).as_ref(), Ok(steer));
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tidegate_consensus::{AskError, AskRefused, Handle, Priority, ProposeError, Target};
 use tidegate_machine::State;
-use tidegate_model::{Command, Entry, Principal, RequestId, Seed, Timestamp, Verb};
+use tidegate_model::{Command, Entry, Principal, RequestId, Seed, SteerStep, Timestamp, Verb};
 use tidegate_proto::types::v1 as types;
 use tokio::time::Instant;
 
@@ -207,6 +207,7 @@ fn priority(command: &Command) -> Priority {
             matches!(transition.verb, Verb::Pause | Verb::Withdraw { .. } | Verb::Disable | Verb::Discard)
         }
         Command::Delete(_) => true,
+        Command::Steer(steer) => matches!(steer.step, SteerStep::Fail { .. }),
         Command::Apply(_) | Command::Batch(_) | Command::Settings(_) | Command::Token(_) => false,
     };
     if is_emergency { Priority::Emergency } else { Priority::Ordinary }

@@ -150,7 +150,9 @@ fn rollout(release: &mut Release, dice: &mut Dice, is_latest: bool, policy: &Pol
     rollout.revert_to = (!ids.is_empty()).then(|| dice.pick(ids)).filter(|_| dice.chance(60));
     rollout.revert_share = Ppm::new(dice.pick(&[1_000_000, 1_000_000, 500_000, 0])).unwrap();
     rollout.stage_index = dice.below(policy.stages.len()) as u32;
-    rollout.stage_state = if dice.chance(10) { StageState::Passed } else { StageState::Open };
+    let states = [StageState::Open, StageState::Open, StageState::Baking, StageState::Inconclusive, StageState::AwaitingApproval];
+    rollout.stage_state = if dice.chance(10) { StageState::Passed } else { dice.pick(&states) };
+    rollout.frozen_since = dice.maybe(15, &[T, before(HOUR), after(2 * HOUR)]);
     rollout.stage_opened_at = dice.maybe(95, &[T, before(2 * DAY), after(DAY)]);
     rollout.stage_paused = dice.maybe(20, &[Span::from_secs(HOUR)]).unwrap_or_default();
     let current = rollout.stage_index as usize;
@@ -172,7 +174,7 @@ fn rollout(release: &mut Release, dice: &mut Dice, is_latest: bool, policy: &Pol
             .iter()
             .map(|value| {
                 let state = all.unwrap_or_else(|| dice.pick(&states));
-                (value.clone(), Cell { state, opened_at: None, settled_at: None })
+                (value.clone(), Cell { state, opened_at: None, settled_at: None, lack: None })
             })
             .collect::<BTreeMap<_, _>>();
     }

@@ -126,7 +126,7 @@ fn obstacles(row: Row, allowed: Allowed) -> Vec<(World, Reason)> {
             };
             let make = |w: &mut World| {
                 policy(w, domains);
-                let cell = |state| Cell { state, opened_at: None, settled_at: None };
+                let cell = |state| Cell { state, opened_at: None, settled_at: None, lack: None };
                 let cells = [("fd0".to_owned(), cell(CellState::Open)), ("fd1".to_owned(), cell(CellState::Closed))];
                 w.release("r5", |r| r.rollout.cells = cells.into());
             };

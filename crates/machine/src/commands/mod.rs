@@ -3,6 +3,7 @@
 mod apply;
 mod control;
 mod delete;
+mod steer;
 mod transition;
 
 use tidegate_model::{Command, Invalid};
@@ -24,9 +25,12 @@ pub(crate) fn carry_out(edit: &mut Edit, command: &Command) -> Result<(), Cause>
             }
             Ok(())
         }
-        Command::Apply(_) | Command::Transition(_) | Command::Delete(_) | Command::Settings(_) | Command::Token(_) => {
-            single(edit, command)
-        }
+        Command::Apply(_)
+        | Command::Transition(_)
+        | Command::Delete(_)
+        | Command::Settings(_)
+        | Command::Token(_)
+        | Command::Steer(_) => single(edit, command),
     }
 }
 
@@ -37,6 +41,7 @@ fn single(edit: &mut Edit, command: &Command) -> Result<(), Cause> {
         Command::Delete(delete) => delete::carry_out(edit, delete),
         Command::Settings(change) => control::change_settings(edit, change),
         Command::Token(change) => control::change_token(edit, change),
+        Command::Steer(steer) => steer::carry_out(edit, steer),
         Command::Batch(_) => Ok(()),
     }
 }

@@ -97,6 +97,7 @@ fn stage_state(state: StageState) -> &'static str {
         StageState::Baking => "BAKING",
         StageState::Inconclusive => "INCONCLUSIVE",
         StageState::Passed => "PASSED",
+        StageState::AwaitingApproval => "AWAITING_APPROVAL",
         StageState::Failed => "FAILED",
     }
 }

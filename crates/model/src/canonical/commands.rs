@@ -6,6 +6,7 @@ use crate::command::{
     Transition, Verb,
 };
 use crate::digest::Digest;
+use crate::steer::{Steer, SteerStep};
 
 impl Command {
     /// The digest of what is asked, without who asks, when, and the randomness that travels with it.
@@ -50,10 +51,11 @@ record! {
     Delete { object, expected_version }
     SettingsChange { expected_version, history_versions_max, audit_records_max, cluster_version }
     TokenChange { name, grant }
+    Steer { release, expected_version, step }
 }
 
 variants! {
-    Command { 1 Apply(documents), 2 Transition(transition), 3 Delete(delete), 4 Batch(commands), 5 Settings(change), 6 Token(change) }
+    Command { 1 Apply(documents), 2 Transition(transition), 3 Delete(delete), 4 Batch(commands), 5 Settings(change), 6 Token(change), 7 Steer(steer) }
     Spec {
         1 Product(spec), 2 Cohort(spec), 3 Bundle(spec), 4 Release(spec), 5 Policy(spec), 6 Device(spec), 7 Hold(spec),
         8 Override(spec), 9 Exclusion(spec), 10 Attestation(spec),
@@ -71,6 +73,19 @@ variants! {
         10 Enable,
         11 Clear { device },
         12 Promote { to, new_id, keep_version },
+    }
+    SteerStep {
+        1 Fire,
+        2 OpenCells(domains),
+        3 Settle { domain },
+        4 Doubt { domain, lack },
+        5 Pass { domain },
+        6 Fail { domain, reason },
+        7 Admit { devices, size },
+        8 Freeze { since },
+        9 Thaw { until },
+        10 Complete,
+        11 Follow { cohort },
     }
     Role { 1 Read, 2 Operate, 3 Admin }
 }

@@ -20,6 +20,7 @@ use crate::release::{InstallMode, Place, Release, Urgency};
 use crate::requirement::{Framework, Requirement};
 use crate::rollout::{Cell, CellState, PassedStage, Rollout, RolloutState, SaltOrigin, StageState};
 use crate::selector::Selector;
+use crate::steer::Lack;
 use crate::time::{Span, Timestamp};
 use crate::version::{DottedVersion, VersionScheme, VersionText};
 
@@ -70,6 +71,51 @@ impl<T: Canonical> Canonical for std::sync::Arc<T> {
     }
 }
 
+// Fields that were added later are written only if they say something, each behind a tag of its own: what was stored
+// before they existed keeps its digest. A rollout is the last part of a release, and a cell writes its lack into the byte of its state.
+impl Canonical for Rollout {
+    fn encode(&self, out: &mut Vec<u8>) {
+        macro_rules! write {
+            ($($first:ident),*; $($later:ident),*) => {
+                let Self { $($first),*, $($later),* } = self;
+                $($first.encode(out);)*
+            };
+        }
+        write! {
+            state, salt, salt_origin, activated_at, stage_index, stage_state, stage_opened_at, stage_settled_at,
+            stage_paused, passed, paused_at, paused_total, cells, admitted, admitted_max, approvals, gate_failed, revert_to,
+            revert_share, open_barrier, was_completed, reason, flag;
+            frozen_since, acknowledged_at, dismissed
+        }
+        later(1, frozen_since.as_ref(), out);
+        later(2, acknowledged_at.as_ref(), out);
+        later(3, (!dismissed.is_empty()).then_some(dismissed), out);
+    }
+}
+
+impl Canonical for Cell {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let Self { state, opened_at, settled_at, lack } = self;
+        // A state's tag is below 16; the lack stands in the upper half of the same byte.
+        let start = out.len();
+        state.encode(out);
+        if let Some(lack) = lack {
+            let mut tag = Vec::new();
+            lack.encode(&mut tag);
+            out[start] |= tag[0] << 4;
+        }
+        opened_at.encode(out);
+        settled_at.encode(out);
+    }
+}
+
+fn later<T: Canonical>(tag: u8, value: Option<&T>, out: &mut Vec<u8>) {
+    if let Some(value) = value {
+        tag.encode(out);
+        value.encode(out);
+    }
+}
+
 record! {
     Created { config_version, seq }
     Product {
@@ -90,13 +136,7 @@ record! {
         id, product, cohort, bundle, version, version_requirement, required, disabled, dead_end, requirement, urgency,
         install_mode, published_at, notes, consents, place, linked, next, rollout,
     }
-    Rollout {
-        state, salt, salt_origin, activated_at, stage_index, stage_state, stage_opened_at, stage_settled_at,
-        stage_paused, passed, paused_at, paused_total, cells, admitted, admitted_max, approvals, gate_failed, revert_to,
-        revert_share, open_barrier, was_completed, reason, flag,
-    }
     PassedStage { name, exposure }
-    Cell { state, opened_at, settled_at }
     Policy { release, trigger, stages, on_gate_fail, auto_complete, interactive_bypasses_phase, critical_ignores_domains }
     Stage { name, selector, exposure, domains, gate }
     Domains { key, values, order, parallel, gate_each }
@@ -118,8 +158,9 @@ variants! {
     Place { 1 Latest, 2 After(previous), 3 Before(next) }
     RolloutState { 1 Draft, 2 Active, 3 Paused, 4 RolledBack, 5 Completed }
     SaltOrigin { 1 Fresh, 2 Inherited(rollout), 3 CohortFixed }
-    StageState { 1 Pending, 2 Open, 3 Baking, 4 Inconclusive, 5 Passed, 6 Failed }
+    StageState { 1 Pending, 2 Open, 3 Baking, 4 Inconclusive, 5 Passed, 6 Failed, 7 AwaitingApproval }
     CellState { 1 Closed, 2 Open, 3 Settled, 4 Passed, 5 Failed }
+    Lack { 1 Sample, 2 Success, 3 Approvals, 4 Devices }
     Trigger { 1 Now, 2 At(instant), 3 After(release) }
     OnGateFail { 1 Pause, 2 Withdraw }
     DomainOrder { 1 Listed, 2 SmallestFirst, 3 ByPosition }

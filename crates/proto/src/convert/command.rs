@@ -34,6 +34,7 @@ impl From<&Command> for wire::Command {
             Command::Batch(commands) => Op::Batch(wire::Batch { commands: commands.iter().map(Into::into).collect() }),
             Command::Settings(change) => Op::Settings(change.into()),
             Command::Token(change) => Op::Token(change.into()),
+            Command::Steer(steer) => Op::Steer(steer.into()),
         };
         Self { op: Some(op) }
     }
@@ -50,6 +51,7 @@ impl TryFrom<wire::Command> for Command {
             Op::Batch(batch) => Self::Batch(batch_of(batch.commands)?),
             Op::Settings(change) => Self::Settings(change.into()),
             Op::Token(change) => Self::Token(inner("token", change)?),
+            Op::Steer(steer) => Self::Steer(inner("steer", steer)?),
         })
     }
 }

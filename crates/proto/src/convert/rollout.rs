@@ -16,8 +16,11 @@ enumeration! {
         unspecified Err(Problem::Missing);
     StageState {
         Pending = Pending, Open = Open, Baking = Baking, Inconclusive = Inconclusive, Passed = Passed, Failed = Failed,
+        AwaitingApproval = AwaitingApproval,
     } unspecified Err(Problem::Missing);
     CellState { Closed = Closed, Open = Open, Settled = Settled, Passed = Passed, Failed = Failed }
+        unspecified Err(Problem::Missing);
+    Lack { Sample = Sample, Success = Success, Approvals = Approvals, Devices = Devices }
         unspecified Err(Problem::Missing);
 }
 
@@ -47,6 +50,9 @@ impl From<&Rollout> for wire::Rollout {
             was_completed,
             reason,
             flag,
+            frozen_since,
+            acknowledged_at,
+            dismissed,
         } = value;
         Self {
             state: wire::RolloutState::from(*state).into(),
@@ -72,6 +78,9 @@ impl From<&Rollout> for wire::Rollout {
             was_completed: *was_completed,
             reason: reason.clone(),
             flag: flag.clone(),
+            frozen_since_ms: ms(*frozen_since),
+            acknowledged_at_ms: ms(*acknowledged_at),
+            dismissed: strings(dismissed),
         }
     }
 }
@@ -105,6 +114,9 @@ impl TryFrom<wire::Rollout> for Rollout {
             was_completed: value.was_completed,
             reason: value.reason,
             flag: value.flag,
+            frozen_since: instant(value.frozen_since_ms),
+            acknowledged_at: instant(value.acknowledged_at_ms),
+            dismissed: texts("dismissed", &value.dismissed, DeviceKey::new)?,
         })
     }
 }
@@ -149,8 +161,13 @@ impl TryFrom<wire::PassedStage> for PassedStage {
 
 impl From<&Cell> for wire::Cell {
     fn from(value: &Cell) -> Self {
-        let Cell { state, opened_at, settled_at } = value;
-        Self { state: wire::CellState::from(*state).into(), opened_at_ms: ms(*opened_at), settled_at_ms: ms(*settled_at) }
+        let Cell { state, opened_at, settled_at, lack } = value;
+        Self {
+            state: wire::CellState::from(*state).into(),
+            opened_at_ms: ms(*opened_at),
+            settled_at_ms: ms(*settled_at),
+            lack: lack.map_or(wire::Lack::Unspecified, Into::into).into(),
+        }
     }
 }
 
@@ -162,6 +179,10 @@ impl TryFrom<wire::Cell> for Cell {
             state: tidegate_model::CellState::read("state", value.state)?,
             opened_at: instant(value.opened_at_ms),
             settled_at: instant(value.settled_at_ms),
+            lack: match value.lack {
+                0 => None,
+                lack => Some(tidegate_model::Lack::read("lack", lack)?),
+            },
         })
     }
 }

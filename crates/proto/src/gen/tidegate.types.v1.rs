@@ -1026,6 +1026,15 @@ pub struct Rollout {
     pub reason: ::prost::alloc::string::String,
     #[prost(string, optional, tag = "23")]
     pub flag: ::core::option::Option<::prost::alloc::string::String>,
+    /// Since when an unlimited freeze holds it, as far as that is not yet in stage_paused_ms.
+    #[prost(int64, optional, tag = "24")]
+    pub frozen_since_ms: ::core::option::Option<i64>,
+    /// When a failed gate was last acknowledged.
+    #[prost(int64, optional, tag = "25")]
+    pub acknowledged_at_ms: ::core::option::Option<i64>,
+    /// Device keys that left the roster because its count was lowered.
+    #[prost(string, repeated, tag = "26")]
+    pub dismissed: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SaltOrigin {
@@ -1061,6 +1070,9 @@ pub struct Cell {
     pub opened_at_ms: ::core::option::Option<i64>,
     #[prost(int64, optional, tag = "3")]
     pub settled_at_ms: ::core::option::Option<i64>,
+    /// Left out: nothing is known to lack.
+    #[prost(enumeration = "Lack", tag = "4")]
+    pub lack: i32,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1110,6 +1122,7 @@ pub enum StageState {
     Inconclusive = 4,
     Passed = 5,
     Failed = 6,
+    AwaitingApproval = 7,
 }
 impl StageState {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1125,6 +1138,7 @@ impl StageState {
             Self::Inconclusive => "STAGE_STATE_INCONCLUSIVE",
             Self::Passed => "STAGE_STATE_PASSED",
             Self::Failed => "STAGE_STATE_FAILED",
+            Self::AwaitingApproval => "STAGE_STATE_AWAITING_APPROVAL",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1137,6 +1151,7 @@ impl StageState {
             "STAGE_STATE_INCONCLUSIVE" => Some(Self::Inconclusive),
             "STAGE_STATE_PASSED" => Some(Self::Passed),
             "STAGE_STATE_FAILED" => Some(Self::Failed),
+            "STAGE_STATE_AWAITING_APPROVAL" => Some(Self::AwaitingApproval),
             _ => None,
         }
     }
@@ -1175,6 +1190,42 @@ impl CellState {
             "CELL_STATE_SETTLED" => Some(Self::Settled),
             "CELL_STATE_PASSED" => Some(Self::Passed),
             "CELL_STATE_FAILED" => Some(Self::Failed),
+            _ => None,
+        }
+    }
+}
+/// What a gate lacks when its bake is over and nothing failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Lack {
+    Unspecified = 0,
+    Sample = 1,
+    Success = 2,
+    Approvals = 3,
+    Devices = 4,
+}
+impl Lack {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "LACK_UNSPECIFIED",
+            Self::Sample => "LACK_SAMPLE",
+            Self::Success => "LACK_SUCCESS",
+            Self::Approvals => "LACK_APPROVALS",
+            Self::Devices => "LACK_DEVICES",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "LACK_UNSPECIFIED" => Some(Self::Unspecified),
+            "LACK_SAMPLE" => Some(Self::Sample),
+            "LACK_SUCCESS" => Some(Self::Success),
+            "LACK_APPROVALS" => Some(Self::Approvals),
+            "LACK_DEVICES" => Some(Self::Devices),
             _ => None,
         }
     }
@@ -1467,7 +1518,7 @@ impl Effect {
 /// Takes effect as a whole or not at all.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Command {
-    #[prost(oneof = "command::Op", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "command::Op", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub op: ::core::option::Option<command::Op>,
 }
 /// Nested message and enum types in `Command`.
@@ -1486,6 +1537,8 @@ pub mod command {
         Settings(super::SettingsChange),
         #[prost(message, tag = "6")]
         Token(super::TokenChange),
+        #[prost(message, tag = "7")]
+        Steer(super::Steer),
     }
 }
 /// Creates and changes objects. The rules are judged on the result, so names may refer forward.
@@ -1636,6 +1689,98 @@ pub struct Promote {
     pub new_id: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(bool, tag = "3")]
     pub keep_version: bool,
+}
+/// A step of a rollout that has fallen due. Only the controller, on the leader, proposes it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Steer {
+    #[prost(string, tag = "1")]
+    pub release: ::prost::alloc::string::String,
+    /// Compare-and-set on the release.
+    #[prost(uint64, tag = "2")]
+    pub expected_version: u64,
+    #[prost(oneof = "steer::Step", tags = "11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21")]
+    pub step: ::core::option::Option<steer::Step>,
+}
+/// Nested message and enum types in `Steer`.
+pub mod steer {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Step {
+        /// Publishes or flags the drafts whose trigger waits for this release.
+        #[prost(message, tag = "11")]
+        Fire(super::Unit),
+        /// Domain values whose closed cells open.
+        #[prost(message, tag = "12")]
+        OpenCells(super::StringSet),
+        #[prost(message, tag = "13")]
+        Settle(super::Settle),
+        #[prost(message, tag = "14")]
+        Doubt(super::Doubt),
+        #[prost(message, tag = "15")]
+        Pass(super::Pass),
+        #[prost(message, tag = "16")]
+        Fail(super::Fail),
+        #[prost(message, tag = "17")]
+        Admit(super::Admit),
+        /// An unlimited freeze began at this instant.
+        #[prost(int64, tag = "18")]
+        FreezeSinceMs(i64),
+        /// It ended at this instant.
+        #[prost(int64, tag = "19")]
+        ThawUntilMs(i64),
+        #[prost(message, tag = "20")]
+        Complete(super::Unit),
+        #[prost(message, tag = "21")]
+        Follow(super::Follow),
+    }
+}
+/// The bake begins.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Settle {
+    /// Only the cell of this domain value.
+    #[prost(string, optional, tag = "1")]
+    pub domain: ::core::option::Option<::prost::alloc::string::String>,
+}
+/// The bake is over, and something lacks.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Doubt {
+    /// Only the cell of this domain value.
+    #[prost(string, optional, tag = "1")]
+    pub domain: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(enumeration = "Lack", tag = "2")]
+    pub lack: i32,
+}
+/// The evidence is complete.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Pass {
+    /// Only the cell of this domain value.
+    #[prost(string, optional, tag = "1")]
+    pub domain: ::core::option::Option<::prost::alloc::string::String>,
+}
+/// The gate failed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Fail {
+    /// Only the cell of this domain value.
+    #[prost(string, optional, tag = "1")]
+    pub domain: ::core::option::Option<::prost::alloc::string::String>,
+    /// The rollout's reason from then on.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// The roster grows.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Admit {
+    /// Device keys.
+    #[prost(string, repeated, tag = "1")]
+    pub devices: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The size that the exposure asks for.
+    #[prost(uint32, tag = "2")]
+    pub size: u32,
+}
+/// Brings a completed release into a cohort that follows its own.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Follow {
+    #[prost(string, tag = "1")]
+    pub cohort: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Delete {

@@ -147,7 +147,28 @@ fn single() -> BoxedStrategy<Command> {
     );
     let role = prop_oneof![Just(Role::Read), Just(Role::Operate), Just(Role::Admin)];
     let token = (principal(), maybe((digest(), role))).prop_map(|(name, grant)| Command::Token(TokenChange { name, grant }));
-    prop_oneof![few(document()).prop_map(Command::Apply), transition, delete, settings, token].boxed()
+    let steer = steer().prop_map(Command::Steer);
+    prop_oneof![few(document()).prop_map(Command::Apply), transition, delete, settings, token, steer].boxed()
+}
+
+pub fn steer() -> BoxedStrategy<Steer> {
+    let domain = || maybe(words());
+    let step = prop_oneof![
+        Just(SteerStep::Fire),
+        set(words()).prop_map(SteerStep::OpenCells),
+        domain().prop_map(|domain| SteerStep::Settle { domain }),
+        (domain(), lack()).prop_map(|(domain, lack)| SteerStep::Doubt { domain, lack }),
+        domain().prop_map(|domain| SteerStep::Pass { domain }),
+        (domain(), words()).prop_map(|(domain, reason)| SteerStep::Fail { domain, reason }),
+        (set(device_key()), any::<u32>()).prop_map(|(devices, size)| SteerStep::Admit { devices, size }),
+        timestamp().prop_map(|since| SteerStep::Freeze { since }),
+        timestamp().prop_map(|until| SteerStep::Thaw { until }),
+        Just(SteerStep::Complete),
+        cohort_id().prop_map(|cohort| SteerStep::Follow { cohort }),
+    ];
+    (release_id(), any::<u64>(), step)
+        .prop_map(|(release, expected_version, step)| Steer { release, expected_version, step })
+        .boxed()
 }
 
 pub fn command() -> BoxedStrategy<Command> {

@@ -158,6 +158,10 @@ pub fn policy() -> BoxedStrategy<Policy> {
         .boxed()
 }
 
+pub fn lack() -> BoxedStrategy<Lack> {
+    prop_oneof![Just(Lack::Sample), Just(Lack::Success), Just(Lack::Approvals), Just(Lack::Devices)].boxed()
+}
+
 pub fn rollout() -> BoxedStrategy<Rollout> {
     let state = prop_oneof![
         Just(RolloutState::Draft),
@@ -175,6 +179,7 @@ pub fn rollout() -> BoxedStrategy<Rollout> {
         Just(StageState::Inconclusive),
         Just(StageState::Passed),
         Just(StageState::Failed),
+        Just(StageState::AwaitingApproval),
     ];
     let cell_state = prop_oneof![
         Just(CellState::Closed),
@@ -183,18 +188,16 @@ pub fn rollout() -> BoxedStrategy<Rollout> {
         Just(CellState::Passed),
         Just(CellState::Failed),
     ];
-    let cell = (cell_state, maybe(timestamp()), maybe(timestamp())).prop_map(|(state, opened_at, settled_at)| Cell {
-        state,
-        opened_at,
-        settled_at,
-    });
+    let cell = (cell_state, maybe(timestamp()), maybe(timestamp()), maybe(lack()))
+        .prop_map(|(state, opened_at, settled_at, lack)| Cell { state, opened_at, settled_at, lack });
     let passed = (words(), exposure()).prop_map(|(name, exposure)| PassedStage { name, exposure });
     let first = (state, maybe(salt()), origin, maybe(timestamp()), any::<u32>(), stage_state);
     let second = (maybe(timestamp()), maybe(timestamp()), span(), few(passed), maybe(timestamp()), span());
     let third = (proptest::collection::btree_map(words(), cell, FEW), set(device_key()), any::<u32>(), set(principal()));
     let fourth = (any::<bool>(), maybe(release_id()), ppm(), any::<bool>(), any::<bool>(), words(), maybe(words()));
-    (first, second, third, fourth)
-        .prop_map(|(first, second, third, fourth)| Rollout {
+    let fifth = (maybe(timestamp()), maybe(timestamp()), set(device_key()));
+    (first, second, third, fourth, fifth)
+        .prop_map(|(first, second, third, fourth, fifth)| Rollout {
             state: first.0,
             salt: first.1,
             salt_origin: first.2,
@@ -218,6 +221,9 @@ pub fn rollout() -> BoxedStrategy<Rollout> {
             was_completed: fourth.4,
             reason: fourth.5,
             flag: fourth.6,
+            frozen_since: fifth.0,
+            acknowledged_at: fifth.1,
+            dismissed: fifth.2.into_iter().collect(),
         })
         .boxed()
 }

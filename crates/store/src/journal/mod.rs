@@ -16,6 +16,7 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
@@ -116,7 +117,7 @@ pub enum JournalError {
 /// Bounds of the journal's content; cluster settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JournalBounds {
-    /// Versions kept of one object: the oldest goes with the append that exceeds it.
+    /// Versions kept of one object, at least 1: the oldest ones go with the append that exceeds it.
     pub history_versions: u64,
 }
 
@@ -131,7 +132,7 @@ impl JournalBounds {
 /// The journal of one node. One writer, any number of readers.
 #[derive(Debug)]
 pub struct Journal {
-    bounds: JournalBounds,
+    history_versions: AtomicU64,
     /// `None` in memory.
     dir: Option<PathBuf>,
     inner: Mutex<Inner>,
@@ -185,14 +186,21 @@ impl Journal {
                 start_over(dir)?
             }
         };
-        Ok(Self { bounds, dir: Some(dir.to_owned()), inner: Mutex::new(inner) })
+        let history_versions = AtomicU64::new(bounds.history_versions);
+        Ok(Self { history_versions, dir: Some(dir.to_owned()), inner: Mutex::new(inner) })
     }
 
     /// A journal in memory, the twin for tests and the simulation.
     #[must_use]
     pub fn in_memory(bounds: JournalBounds) -> Self {
         let inner = begin(Arc::new(MemTable::default())).expect("a map in memory takes every write");
-        Self { bounds, dir: None, inner: Mutex::new(inner) }
+        Self { history_versions: AtomicU64::new(bounds.history_versions), dir: None, inner: Mutex::new(inner) }
+    }
+
+    /// Sets the bounds that appends keep from now on. Lowered ones take hold of an object when it changes next, a slice of
+    /// `limits::PURGE_SLICE_MAX` versions at a time.
+    pub fn set_bounds(&self, bounds: JournalBounds) {
+        self.history_versions.store(bounds.history_versions, Ordering::Relaxed);
     }
 
     /// The index of the last entry appended.
@@ -240,7 +248,10 @@ impl Journal {
         }
         let audit_records =
             inner.audit_records + rows.iter().filter(|row| matches!(row.key, RowKey::Audit { .. })).count() as u64;
-        let changes = rows::additions(inner.table.as_ref(), rows, self.bounds.history_versions);
+        let changes = {
+            let versions_max = self.history_versions.load(Ordering::Relaxed).max(1);
+            rows::additions(inner.table.as_ref(), rows, versions_max)
+        };
         let stored = changes.and_then(|mut changes| {
             changes.insert(meta_key(META_APPLIED_TO), Some(codec::encode(&NumberV1 { number: index })));
             changes.insert(meta_key(META_AUDIT_RECORDS), Some(codec::encode(&NumberV1 { number: audit_records })));

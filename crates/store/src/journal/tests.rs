@@ -1,6 +1,6 @@
 //! One suite for both tables, and what only the one on disk can suffer.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use super::table::Pair;
 use super::*;
@@ -119,6 +119,21 @@ fn history_keeps_its_newest_versions_only() {
         }
         assert_eq!(indexes(journal, &versions_of("busy")), (31..=total).collect::<Vec<_>>());
         assert_eq!(indexes(journal, &versions_of("quiet 1")), [1]);
+    });
+}
+
+#[test]
+fn a_changed_bound_holds_from_the_next_append_on() {
+    on_both(|journal| {
+        let append = |index| journal.append(index, &[history("busy", index, index, b"")]).unwrap();
+        (1..=10).for_each(append);
+        journal.set_bounds(JournalBounds { history_versions: 4 });
+        assert_eq!(indexes(journal, &versions_of("busy")).len(), 10);
+        append(11);
+        assert_eq!(indexes(journal, &versions_of("busy")), [8, 9, 10, 11]);
+        journal.set_bounds(JournalBounds { history_versions: 5 });
+        append(12);
+        assert_eq!(indexes(journal, &versions_of("busy")), [8, 9, 10, 11, 12]);
     });
 }
 
@@ -283,7 +298,7 @@ fn a_full_disk_marks_the_journal_to_be_rebuilt_and_nothing_more() {
         let fails = Arc::new(AtomicU8::new(0));
         let table = FailingTable { inner: MemTable::default(), fails: Arc::clone(&fails) };
         let inner = Mutex::new(begin(Arc::new(table)).unwrap());
-        let journal = Journal { bounds: JournalBounds::initial(), dir: None, inner };
+        let journal = Journal { history_versions: AtomicU64::new(JournalBounds::initial().history_versions), dir: None, inner };
         journal.append(1, &[audit(1, 0)]).unwrap();
         fails.store(failure, Ordering::SeqCst);
         assert!(matches!(journal.append(2, &[audit(2, 0)]), Err(JournalError::NeedsRebuild)));
@@ -326,7 +341,7 @@ fn rows_of_format_1_are_written_and_read_as_they_always_were() {
     let table = MemTable::default();
     table.apply(&pairs.map(|(key, value)| (unhex(key), Some(unhex(value)))).collect()).unwrap();
     let inner = Mutex::new(load(Arc::new(table)).unwrap());
-    let journal = Journal { bounds: JournalBounds::initial(), dir: None, inner };
+    let journal = Journal { history_versions: AtomicU64::new(JournalBounds::initial().history_versions), dir: None, inner };
     assert_eq!((journal.applied_to(), journal.audit_records()), (Some(78), 1));
     assert_eq!(journal.scan(&versions_of("an\0id")).unwrap(), rows[..1]);
     assert_eq!(journal.scan(&all_audit()).unwrap(), rows[1..]);

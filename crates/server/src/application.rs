@@ -41,6 +41,12 @@ impl Tidegate {
         (Self { state, snapshot, shelf: Arc::clone(&shelf), books, cluster_id, changes, batches }, shelf)
     }
 
+    /// The state after the last entry, published or not.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
     fn carry_out(&mut self, index: u64, entry: &tidegate_model::Entry) -> Applied {
         let before = self.state.catalog().clone();
         let applied = tidegate_machine::apply(&mut self.state, index, entry);

@@ -8,7 +8,7 @@
 
 mod admin;
 pub mod application;
-mod asks;
+pub mod asks;
 pub mod caller;
 pub mod codec;
 pub mod config;
@@ -29,6 +29,7 @@ pub mod refusal;
 pub mod source;
 pub mod status;
 mod threads;
+pub mod upkeep;
 mod verify;
 pub mod wire;
 pub mod write;

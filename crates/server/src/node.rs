@@ -29,7 +29,7 @@ use crate::limits::{BOOTSTRAP_PAUSE, PEER_QUESTION_MAX, REFRESH_INTERVAL, THREAD
 use crate::metrics::Metrics;
 use crate::source::Source;
 use crate::threads::Tracked;
-use crate::{journal, listen, verify};
+use crate::{journal, listen, upkeep};
 
 /// A node that serves until [`Node::shutdown`] or a [`Failure`].
 pub struct Node {
@@ -315,9 +315,8 @@ impl Node {
 
     /// Starts what runs beside the listeners.
     fn spawn_upkeep(&self, fail: &watch::Sender<Option<Failure>>) {
+        upkeep::start(&self.context);
         let spawner = &self.context.platform.spawner;
-        spawner.spawn("digest comparison", Box::pin(verify::watch_digests(Arc::downgrade(&self.context))));
-        spawner.spawn("journal refill", Box::pin(journal::refill(Arc::downgrade(&self.context))));
         let (shelf, report) = (Arc::clone(&self.context.shelf), fail.clone());
         let task = async move {
             let reason = shelf.when_poisoned().await;

@@ -8,9 +8,9 @@
 mod refill;
 mod writer;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use prost::Message as _;
@@ -28,12 +28,21 @@ use crate::refusal::Door;
 use crate::wire;
 
 pub use refill::refill;
+use writer::Writer;
 
 /// What one entry adds to the books.
 #[derive(Clone, Debug)]
 pub struct Rows {
     history: Vec<(ObjectRef, storage::HistoryRow)>,
     audit: storage::AuditRow,
+    /// Bounds of the cluster's settings after the entry; absent in rows that another node had.
+    bounds: Option<Bounds>,
+}
+
+/// How much the journal keeps, as the replicated settings say.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    history_versions_max: u64,
     audit_records_max: u64,
 }
 
@@ -50,7 +59,9 @@ impl Rows {
             (reference, codec::history_row(&applied.audit, config_version, change, version))
         };
         let history = applied.changes.iter().map(row).collect();
-        Self { history, audit: codec::audit_row(&applied.audit), audit_records_max: settings.audit_records_max }
+        let bounds =
+            Bounds { history_versions_max: settings.history_versions_max.into(), audit_records_max: settings.audit_records_max };
+        Self { history, audit: codec::audit_row(&applied.audit), bounds: Some(bounds) }
     }
 
     fn index(&self) -> u64 {
@@ -86,16 +97,38 @@ pub(super) struct Shared {
     pub(super) news: broadcast::Sender<Arc<storage::AuditRow>>,
 }
 
+/// The way to the writer.
+#[derive(Clone)]
+enum Hand {
+    /// It has a thread of its own.
+    Queue(SyncSender<Message>),
+    /// It works on the caller's time.
+    Inline(Arc<Mutex<Writer>>),
+}
+
+impl Hand {
+    /// Hands a message over without waiting for a place in the queue.
+    fn offer(&self, message: Message) -> Result<(), TrySendError<Message>> {
+        match self {
+            Self::Queue(sender) => sender.try_send(message),
+            Self::Inline(writer) => {
+                writer.lock().expect("no panic happens under this lock").take(message);
+                Ok(())
+            }
+        }
+    }
+}
+
 /// The reading side. Cheap to clone.
 #[derive(Clone)]
 pub struct Books {
     shared: Arc<Shared>,
-    sender: SyncSender<Message>,
+    hand: Hand,
 }
 
 /// The writing side, held by the application.
 pub struct BookWriter {
-    sender: SyncSender<Message>,
+    hand: Hand,
     /// Index of the last entry that was handed over, or would have been.
     last: u64,
     dropped: AtomicU64,
@@ -104,17 +137,36 @@ pub struct BookWriter {
 /// Opens the books over `journal` and starts their thread, which ends with the [`BookWriter`] and all [`Books`].
 #[must_use]
 pub fn open(journal: Journal, spawner: &dyn Spawner) -> (BookWriter, Books) {
-    let through = journal.applied_to().unwrap_or(0);
-    let shared = Arc::new(Shared {
-        journal,
-        through: watch::Sender::new(through),
-        gap: watch::Sender::new(None),
-        news: broadcast::Sender::new(AUDIT_TAIL_MAX),
-    });
+    let shared = Arc::new(Shared::over(journal));
     let (sender, receiver) = sync_channel(JOURNAL_QUEUE_MAX);
     let writing = Arc::clone(&shared);
-    spawner.spawn_blocking("journal", Box::new(move || writer::run(&writing, &receiver)));
-    (BookWriter { sender: sender.clone(), last: 0, dropped: AtomicU64::new(0) }, Books { shared, sender })
+    spawner.spawn_blocking("journal", Box::new(move || writer::run(writing, &receiver)));
+    both_sides(shared, Hand::Queue(sender))
+}
+
+/// Opens the books without a thread: whoever hands rows over writes them. For simulations, where nothing may run beside
+/// the simulated tasks, and over a journal in memory, because applying must not wait for a disk.
+#[must_use]
+pub fn open_inline(journal: Journal) -> (BookWriter, Books) {
+    let shared = Arc::new(Shared::over(journal));
+    let writer = Writer::new(Arc::clone(&shared));
+    both_sides(shared, Hand::Inline(Arc::new(Mutex::new(writer))))
+}
+
+fn both_sides(shared: Arc<Shared>, hand: Hand) -> (BookWriter, Books) {
+    (BookWriter { hand: hand.clone(), last: 0, dropped: AtomicU64::new(0) }, Books { shared, hand })
+}
+
+impl Shared {
+    fn over(journal: Journal) -> Self {
+        let through = journal.applied_to().unwrap_or(0);
+        Self {
+            journal,
+            through: watch::Sender::new(through),
+            gap: watch::Sender::new(None),
+            news: broadcast::Sender::new(AUDIT_TAIL_MAX),
+        }
+    }
 }
 
 impl BookWriter {
@@ -139,7 +191,7 @@ impl BookWriter {
     }
 
     fn send(&self, message: Message) {
-        match self.sender.try_send(message) {
+        match self.hand.offer(message) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
                 if self.dropped.fetch_add(1, Ordering::Relaxed).is_power_of_two() {

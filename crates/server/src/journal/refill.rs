@@ -44,7 +44,7 @@ pub async fn refill(context: Weak<Context>) {
             continue;
         };
         // The writing thread answers every page by moving the gap: wait for that before asking on.
-        if alive.books.sender.try_send(message).is_ok() {
+        if alive.books.hand.offer(message).is_ok() {
             drop(alive);
             if gaps.changed().await.is_err() {
                 return;

@@ -3,7 +3,7 @@
 
 use tidegate_machine::{Genesis, State};
 use tidegate_model::{
-    Cohort, CohortId, Command, Delete, Document, Entry, Principal, ProductId, RequestId, Seed, Spec, Timestamp,
+    Cohort, CohortId, Command, Delete, Document, Entry, Principal, ProductId, RequestId, Seed, SettingsChange, Spec, Timestamp,
 };
 use tidegate_platform::TokioSpawner;
 use tidegate_store::journal::JournalBounds;
@@ -100,6 +100,23 @@ async fn history_and_audit_are_newest_first_and_outlive_a_name() {
 }
 
 #[tokio::test]
+async fn the_cluster_says_how_many_versions_are_kept() {
+    let (mut writer, books) = open_inline(Journal::in_memory(JournalBounds::initial()));
+    let mut log = Log::new();
+    let keep = |count| Command::Settings(SettingsChange { history_versions_max: Some(count), ..SettingsChange::default() });
+    writer.write(log.rows(Command::Apply(vec![product()])));
+    (1..=5).for_each(|salt| writer.write(log.rows(Command::Apply(vec![cohort(salt)]))));
+    assert_eq!(versions(&books).len(), 5);
+    writer.write(log.rows(keep(2)));
+    assert_eq!(versions(&books).len(), 5, "an object loses versions when it changes");
+    writer.write(log.rows(Command::Apply(vec![cohort(6)])));
+    assert_eq!(versions(&books), [(8, 6), (6, 5)]);
+    writer.write(log.rows(keep(3)));
+    writer.write(log.rows(Command::Apply(vec![cohort(7)])));
+    assert_eq!(versions(&books), [(10, 7), (8, 6), (6, 5)]);
+}
+
+#[tokio::test]
 async fn a_replayed_log_changes_nothing() {
     let (mut writer, books) = books(Journal::in_memory(JournalBounds::initial()));
     for rows in entries() {
@@ -136,7 +153,7 @@ async fn missing_rows_are_asked_for_and_taken_in_order() {
     assert_eq!(gap, Gap { from: 1, to: 4 });
     assert_eq!(books.applied_to(), 0);
 
-    books.sender.send(Message::Page(full.rows(gap.from, gap.to).unwrap())).unwrap();
+    assert!(books.hand.offer(Message::Page(full.rows(gap.from, gap.to).unwrap())).is_ok());
     books.wait_for(6, WAIT).await.unwrap();
     assert_eq!(versions(&books), versions(&full));
     assert_eq!(books.audit(None, 100).unwrap(), full.audit(None, 100).unwrap());
@@ -150,7 +167,7 @@ async fn rows_that_nobody_has_are_given_up() {
     for rows in entries().split_off(4) {
         writer.write(rows);
     }
-    books.sender.send(Message::GiveUp).unwrap();
+    assert!(books.hand.offer(Message::GiveUp).is_ok());
     books.wait_for(6, WAIT).await.unwrap();
     assert_eq!(versions(&books), [(6, 1), (5, 3)]);
 }

@@ -7,7 +7,7 @@ use std::sync::mpsc::Receiver;
 use prost::Message as _;
 use tidegate_model::ObjectRef;
 use tidegate_proto::storage::v1 as storage;
-use tidegate_store::journal::{Row, RowKey};
+use tidegate_store::journal::{JournalBounds, Row, RowKey};
 use tidegate_store::limits::PURGE_SLICE_MAX;
 
 use super::{Gap, Message, Rows, Shared};
@@ -15,9 +15,8 @@ use crate::limits::JOURNAL_HELD_MAX;
 use crate::wire;
 
 /// Appends until the sending side is gone.
-pub(super) fn run(shared: &Shared, receiver: &Receiver<Message>) {
-    let mut writer = Writer { shared, through: *shared.through.borrow(), gap: None, held: VecDeque::new() };
-    writer.reopen_if_needed();
+pub(super) fn run(shared: Arc<Shared>, receiver: &Receiver<Message>) {
+    let mut writer = Writer::new(Arc::clone(&shared));
     while let Ok(message) = receiver.recv() {
         writer.take(message);
     }
@@ -27,8 +26,8 @@ pub(super) fn run(shared: &Shared, receiver: &Receiver<Message>) {
     }
 }
 
-struct Writer<'a> {
-    shared: &'a Shared,
+pub(super) struct Writer {
+    shared: Arc<Shared>,
     /// Rows are complete up to here.
     through: u64,
     gap: Option<Gap>,
@@ -36,7 +35,14 @@ struct Writer<'a> {
     held: VecDeque<Message>,
 }
 
-impl Writer<'_> {
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let through = *shared.through.borrow();
+        let mut writer = Self { shared, through, gap: None, held: VecDeque::new() };
+        writer.reopen_if_needed();
+        writer
+    }
+
     /// A journal that was found damaged is empty by now; one that broke since is emptied here.
     fn reopen_if_needed(&mut self) {
         if !self.shared.journal.needs_rebuild() {
@@ -54,7 +60,13 @@ impl Writer<'_> {
         self.shared.through.send_if_modified(|through| std::mem::replace(through, self.through) != self.through);
     }
 
-    fn take(&mut self, message: Message) {
+    pub(super) fn take(&mut self, message: Message) {
+        // Also before rows of other nodes are taken in, which do not say how many are to be kept.
+        if let Message::Entry { rows, .. } = &message
+            && let Some(bounds) = rows.bounds
+        {
+            self.shared.journal.set_bounds(JournalBounds { history_versions: bounds.history_versions_max });
+        }
         match message {
             Message::Page(page) => self.fill(page),
             Message::GiveUp => self.give_up(),
@@ -100,7 +112,9 @@ impl Writer<'_> {
         self.through = index;
         self.publish();
         if let Some(rows) = rows {
-            self.purge(rows.audit_records_max);
+            if let Some(bounds) = rows.bounds {
+                self.purge(bounds.audit_records_max);
+            }
             // Nobody may be listening.
             let _listeners = self.shared.news.send(Arc::new(rows.audit.clone()));
         }
@@ -218,5 +232,5 @@ fn received_rows(audit: storage::AuditRow, history: Vec<storage::HistoryRow>) ->
         Some((reference, row))
     };
     let history = history.into_iter().map(named).collect::<Option<Vec<_>>>()?;
-    Some(Rows { history, audit, audit_records_max: u64::MAX })
+    Some(Rows { history, audit, bounds: None })
 }

@@ -1,111 +1,106 @@
-//! The replicated application of a run, as the simulation sees it, and a small one of its own.
+//! The application of production under observation: the real state machine and compiler, judged after every entry and at
+//! every publication.
 
-use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use tidegate_consensus::{Application, Frozen, InstallError};
+use tidegate_machine::State;
+use tidegate_proto::types::v1 as types;
+use tidegate_server::application::Tidegate;
+use tidegate_server::codec;
+use tidegate_server::published::Shelf;
 
-use crate::seams::Dice;
+use crate::world::{Applied, Position, World};
 
-/// Names the state after some entry; equal states have equal digests.
+/// Names some bytes; equal ones have equal digests.
 pub type Digest = [u8; 32];
 
-/// An application that can be put through the simulation.
-pub trait SimApp: Application {
-    /// The empty state.
-    fn empty() -> Self;
-
-    /// Digest of the state now. Cheap: asked for after every entry.
-    fn digest(&self) -> Digest;
-
-    /// A random command that carries the operation's number, so that a second application of it can be noticed.
-    fn command(operation: u64, dice: &Dice) -> Bytes;
-
-    /// The operation that a command carries.
-    fn operation_of(payload: &[u8]) -> u64;
+/// What became of a command, as digest: what every caller that asks under the same request id has to hear.
+pub fn verdict(result: Result<&types::Outcome, &types::Rejection>) -> Digest {
+    let (tag, bytes) = match result {
+        Ok(outcome) => (0, outcome.encode_to_vec()),
+        Err(rejection) => (1, rejection.encode_to_vec()),
+    };
+    Sha256::new_with_prefix([tag]).chain_update(bytes).finalize().into()
 }
 
-/// Lists of operation numbers under a few keys, appended to; the digest is a chain over all entries.
-#[derive(Clone, Debug)]
-pub struct Register {
-    lists: BTreeMap<u8, Vec<u64>>,
-    chain: Digest,
-}
-
-impl SimApp for Register {
-    fn empty() -> Self {
-        Self { lists: BTreeMap::new(), chain: [0; 32] }
-    }
-
-    fn digest(&self) -> Digest {
-        self.chain
-    }
-
-    fn command(operation: u64, dice: &Dice) -> Bytes {
-        let mut command = operation.to_be_bytes().to_vec();
-        command.push(u8::try_from(dice.below(5)).expect("five keys"));
-        // Payloads of very different sizes meet rotation, byte bounds and split packets.
-        let padding = if dice.below(20) == 0 { 20_000 } else { dice.below(200) };
-        command.resize(command.len() + usize::try_from(padding).expect("small"), 0xa5);
-        command.into()
-    }
-
-    fn operation_of(payload: &[u8]) -> u64 {
-        let number = payload.first_chunk().expect("commands of this application begin with eight bytes");
-        u64::from_be_bytes(*number)
+fn verdict_of(response: &[u8]) -> Option<Digest> {
+    match codec::decode_result(response).ok()?.kind? {
+        types::result::Kind::Outcome(outcome) => Some(verdict(Ok(&outcome))),
+        types::result::Kind::Rejection(rejection) => Some(verdict(Err(&rejection))),
     }
 }
 
-impl Application for Register {
-    type Frozen = Self;
+/// Where a state stands. Blank entries move the applied index and nothing of this.
+pub fn position(state: &State) -> Position {
+    let audit = state.audit();
+    let mut hash = Sha256::new();
+    let catalog = state.catalog().digest().0;
+    hash.update(catalog);
+    hash.update(audit.head.0);
+    let counts = [state.requests().len() as u64, state.tokens().len() as u64, state.settings().version, audit.count];
+    counts.iter().for_each(|count| hash.update(count.to_be_bytes()));
+    hash.update(state.log_time().as_millis().to_be_bytes());
+    Position { config_version: state.config_version(), catalog, state: hash.finalize().into() }
+}
+
+/// The real application, with the world looking on.
+pub struct Observed {
+    pub inner: Tidegate,
+    pub shelf: Arc<Shelf>,
+    pub node: u64,
+    pub world: Arc<World>,
+    pub applied_index: u64,
+}
+
+impl Application for Observed {
+    type Frozen = ObservedFrozen;
 
     fn apply(&mut self, index: u64, payload: &[u8]) -> Bytes {
-        let operation = Self::operation_of(payload);
-        let list = self.lists.entry(payload[8]).or_default();
-        list.push(operation);
-        let mut hash = Sha256::new_with_prefix(self.chain);
-        hash.update(index.to_be_bytes());
-        hash.update(payload);
-        self.chain = hash.finalize().into();
-        Bytes::copy_from_slice(&(list.len() as u64).to_be_bytes())
+        if index <= self.applied_index {
+            self.world.violated(format!("node {} applied index {index} after {}", self.node, self.applied_index));
+        }
+        self.applied_index = index;
+        let response = self.inner.apply(index, payload);
+        let (Ok(entry), Some(verdict)) = (codec::decode_entry(payload), verdict_of(&response)) else {
+            self.world.violated(format!("node {} could not carry out index {index}", self.node));
+            return response;
+        };
+        let request = format!("{}/{}", entry.principal, entry.request_id);
+        self.world.applied(self.node, index, Applied { request, verdict, position: position(self.inner.state()) });
+        response
     }
 
-    fn publish(&mut self, _applied_index: u64) {}
+    fn publish(&mut self, applied_index: u64) {
+        self.inner.publish(applied_index);
+        self.applied_index = applied_index;
+        let published = self.shelf.load();
+        self.world.published(self.node, applied_index, position(&published.state), published.snapshot.digest().0);
+    }
 
-    fn freeze(&self) -> Self {
-        self.clone()
+    fn freeze(&self) -> Self::Frozen {
+        ObservedFrozen { inner: self.inner.freeze(), world: Arc::clone(&self.world) }
     }
 
     fn install(&mut self, records: &mut dyn Iterator<Item = io::Result<Vec<u8>>>) -> Result<(), InstallError> {
-        let mut installed = Self::empty();
-        for (number, record) in (0..).zip(records) {
-            let record = record.map_err(InstallError::Read)?;
-            let damaged = || InstallError::Record { number, reason: "neither chain nor list".to_owned() };
-            match record.split_first().ok_or_else(damaged)? {
-                (0, chain) => installed.chain = chain.try_into().map_err(|_| damaged())?,
-                (key, list) => {
-                    let (numbers, rest) = list.as_chunks::<8>();
-                    if !rest.is_empty() {
-                        return Err(damaged());
-                    }
-                    installed.lists.insert(key - 1, numbers.iter().map(|number| u64::from_be_bytes(*number)).collect());
-                }
-            }
-        }
-        *self = installed;
-        Ok(())
+        self.world.count(|tally| tally.snapshots_installed += 1);
+        self.inner.install(records)
     }
 }
 
-impl Frozen for Register {
+/// A frozen state whose writing is counted.
+pub struct ObservedFrozen {
+    inner: <Tidegate as Application>::Frozen,
+    world: Arc<World>,
+}
+
+impl Frozen for ObservedFrozen {
     fn write(&self, sink: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
-        sink(&[&[0], self.chain.as_slice()].concat())?;
-        self.lists.iter().try_for_each(|(key, list)| {
-            let mut record = vec![key + 1];
-            list.iter().for_each(|number| record.extend_from_slice(&number.to_be_bytes()));
-            sink(&record)
-        })
+        self.world.count(|tally| tally.snapshots_built += 1);
+        self.inner.write(sink)
     }
 }

@@ -1,5 +1,5 @@
-//! Runs one seed of the deterministic simulation: three nodes of the real consensus and store code on a simulated
-//! network, disk, clock and random source, with clients, faults and checks.
+//! Runs one seed of the deterministic simulation: three nodes of the real server (consensus, store, state machine,
+//! decisions) on a simulated network, disk, clock and random source, with clients, faults and checks.
 //!
 //! ```text
 //! sim --seed 7 --json                  one line: {seed, simulated_s, crashes, partitions, writes, trace_hash, ok, ...}
@@ -21,6 +21,7 @@ mod faults;
 mod node;
 mod oracle;
 mod run;
+mod script;
 mod seams;
 mod trace;
 mod world;
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
     if arguments.verbose {
         tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).without_time().init();
     }
-    let report = run::seed::<app::Register>(&arguments);
+    let report = run::seed(&arguments);
     if arguments.json {
         println!("{}", report.to_json());
     } else {

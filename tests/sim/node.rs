@@ -1,25 +1,25 @@
-//! One simulated node: its disk and clock outlive its processes, each of which runs the real consensus service.
+//! One simulated node: its disk and clock outlive its processes, each of which runs the real server without its listeners:
+//! consensus, state machine, compiler, the ways of reads and writes, and what runs beside them.
 
-use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use tidegate_consensus::freshness::Sabotage;
-use tidegate_consensus::{
-    Application, AskHandler, AskRefused, Frozen, Handle, InstallError, Retention, Service, Settings, Simulated, Timing,
-};
+use tidegate_consensus::{Handle, Retention, Service, Simulated};
 use tidegate_platform::{OsRandom, Platform, Random, SeededRandom};
+use tidegate_server::application::Tidegate;
+use tidegate_server::asks::Asks;
+use tidegate_server::source::Source;
+use tidegate_server::{Config, Context, Fragment, journal, upkeep};
+use tidegate_store::Journal;
+use tidegate_store::journal::JournalBounds;
 use tidegate_store::testing::FaultVfs;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::app::SimApp;
-use crate::door::{self, Door, View};
+use crate::app::Observed;
+use crate::door::{self, Door};
 use crate::seams::{Dice, SimClock, SimNetwork, SimSpawner, Skew};
 use crate::trace::Kind;
 use crate::world::World;
@@ -37,17 +37,8 @@ pub struct Node {
     pub sabotage: Option<Sabotage>,
     disk: Mutex<FaultVfs>,
     lives: AtomicU64,
-    handle: Mutex<Option<Handle>>,
+    context: Mutex<Option<Arc<Context>>>,
     hand_over: Notify,
-}
-
-/// Nobody asks in a run: clients have doors of their own.
-struct NoAsks;
-
-impl AskHandler for NoAsks {
-    fn handle(&self, _from: u64, _request: Bytes) -> BoxFuture<'static, Result<Bytes, AskRefused>> {
-        async { Err(AskRefused::Busy) }.boxed()
-    }
 }
 
 impl Node {
@@ -68,7 +59,7 @@ impl Node {
             sabotage,
             disk: Mutex::new(disk),
             lives: AtomicU64::new(0),
-            handle: Mutex::new(None),
+            context: Mutex::new(None),
             hand_over: Notify::new(),
         }
     }
@@ -83,7 +74,14 @@ impl Node {
 
     /// The handle of the living process.
     pub fn handle(&self) -> Option<Handle> {
-        self.handle.lock().expect("no panic happens under this lock").clone()
+        let context = self.context.lock().expect("no panic happens under this lock");
+        context.as_ref()?.handle().ok().cloned()
+    }
+
+    /// Whether the living process has found its digest to differ, or met an entry that it cannot carry out.
+    pub fn is_unsound(&self) -> bool {
+        let context = self.context.lock().expect("no panic happens under this lock");
+        context.as_ref().is_some_and(|context| !context.is_sound())
     }
 
     /// Ends the process; with a power loss, unsynced bytes and names are lost too.
@@ -93,7 +91,7 @@ impl Node {
             Some(seed) => disk.crash(seed),
             None => disk.kill(),
         };
-        *self.handle.lock().expect("no panic happens under this lock") = None;
+        *self.context.lock().expect("no panic happens under this lock") = None;
     }
 
     /// Cuts the power in the middle of one of the next file operations; [`die`](Self::die) has to follow.
@@ -131,52 +129,56 @@ impl Node {
         }
     }
 
-    fn settings(&self) -> Settings {
-        Settings {
-            cluster_id: u128::from(self.seed) + 1,
-            epoch: 1,
-            group: 0,
-            node: self.id,
-            data_dir: PathBuf::from("/data"),
-            listen: ([0, 0, 0, 0], PEER_PORT).into(),
-            peer_addr: format!("{}:{PEER_PORT}", self.name()),
-            admin_addr: String::new(),
-            device_addr: String::new(),
-            supported_version: 1,
-            max_staleness: Duration::from_secs(5),
-            timing: Timing::production(),
-            retention: Retention { snapshot_entries: 120, log_entries_kept: 60, segment_bytes: 128 * 1024 },
+    fn config(&self) -> Config {
+        let mut fragment = Fragment::default();
+        let (node, listen) = (self.id.to_string(), format!("0.0.0.0:{PEER_PORT}"));
+        let advertised = format!("{}:{PEER_PORT}", self.name());
+        let chosen = [
+            ("node.id", node.as_str()),
+            ("node.data_dir", "/data"),
+            ("listen.peer", &listen),
+            ("advertise.peer", &advertised),
+            ("insecure", "true"),
+            ("limits.write_timeout", "2500ms"),
+            ("limits.read_timeout", "2500ms"),
+        ];
+        for (key, value) in chosen {
+            fragment.set_flag(key, value).expect("the settings of a run exist");
         }
+        let (mut config, _) = Config::load([fragment]).expect("the settings of a run are valid");
+        // Smaller than a deployment may choose, so that a short run meets rotation, snapshots and purges.
+        config.retention = Retention { snapshot_entries: 120, log_entries_kept: 60, segment_bytes: 128 * 1024 };
+        config.cluster_id = u128::from(self.seed) + 1;
+        config
     }
 
-    /// One life of the process, until it fails or is ended from outside.
-    pub async fn live<A: SimApp>(self: Arc<Self>) {
+    /// One life of the process, until it fails or is ended from outside: what `server::Node` starts, except listeners.
+    pub async fn live(self: Arc<Self>) {
         let life = self.lives.fetch_add(1, Ordering::Relaxed);
-        let platform = self.platform(life);
-        let view = View::default();
-        let application = Observed::<A> {
-            inner: A::empty(),
-            node: self.id,
-            world: Arc::clone(&self.world),
-            view: view.clone(),
-            applied_index: 0,
-        };
-        let started = Service::start_sabotaged::<Simulated, _>(
-            self.settings(),
-            platform.clone(),
-            application,
-            Arc::new(NoAsks),
-            self.sabotage,
-        );
+        let (platform, config) = (self.platform(life), self.config());
+        self.world.began(self.id);
+        // History and audit are lost with each process, and fetched again from the other nodes.
+        let (writer, books) = journal::open_inline(Journal::in_memory(JournalBounds::initial()));
+        let (inner, shelf) = Tidegate::new(config.cluster_id, config.epoch, writer);
+        let world = Arc::clone(&self.world);
+        let application = Observed { inner, shelf: Arc::clone(&shelf), node: self.id, world, applied_index: 0 };
+        let settings = config.consensus_settings(String::new(), String::new());
+        let context = Arc::new(Context::new(config, shelf, books, platform.clone()));
+        let asks = Arc::new(Asks::new(&context));
+        let started = Service::start_sabotaged::<Simulated, _>(settings, platform, application, asks, self.sabotage);
         let service = match started.await {
             Ok(service) => service,
             Err(error) => return self.failed(&format!("did not start: {}", with_causes(&error))),
         };
         let handle = service.handle();
-        *self.handle.lock().expect("no panic happens under this lock") = Some(handle.clone());
-        platform.spawner.spawn("watch", Box::pin(Arc::clone(&self).watch_leadership(handle.clone())));
-        platform.spawner.spawn("hand-over", Box::pin(Arc::clone(&self).hand_over_when_asked(handle.clone())));
-        platform.spawner.spawn("door", Box::pin(Arc::clone(&self).open_door::<A>(platform.clone(), handle.clone(), view)));
+        context.attach(handle.clone());
+        context.set_open(true);
+        upkeep::start(&context);
+        *self.context.lock().expect("no panic happens under this lock") = Some(Arc::clone(&context));
+        let spawner = &context.platform.spawner;
+        spawner.spawn("watch", Box::pin(Arc::clone(&self).watch_leadership(handle.clone())));
+        spawner.spawn("hand-over", Box::pin(Arc::clone(&self).hand_over_when_asked(handle.clone())));
+        spawner.spawn("door", Box::pin(Arc::clone(&self).open_door(Arc::clone(&context))));
         if life == 0 && self.id == 1 {
             self.initialize(&handle).await;
         }
@@ -222,13 +224,13 @@ impl Node {
         }
     }
 
-    async fn open_door<A: SimApp>(self: Arc<Self>, platform: Platform, handle: Handle, view: View) {
-        let listening = platform.network.listen(([0, 0, 0, 0], door::PORT).into()).await;
+    async fn open_door(self: Arc<Self>, context: Arc<Context>) {
+        let listening = context.platform.network.listen(([0, 0, 0, 0], door::PORT).into()).await;
         let mut listener = listening.expect("the port is free on a simulated host");
-        let operation_of = A::operation_of;
-        let door = Door { node: self.id, world: Arc::clone(&self.world), handle, view, operation_of };
+        let source = Arc::new(Source::new(Arc::clone(&context)));
+        let door = Door { node: self.id, world: Arc::clone(&self.world), context: Arc::clone(&context), source };
         while let Ok(accepted) = listener.accept().await {
-            platform.spawner.spawn("door", Box::pin(door.clone().serve(accepted.io)));
+            context.platform.spawner.spawn("door", Box::pin(door.clone().serve(accepted.io)));
         }
     }
 }
@@ -236,55 +238,4 @@ impl Node {
 fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-/// An application under observation.
-struct Observed<A> {
-    inner: A,
-    node: u64,
-    world: Arc<World>,
-    view: View,
-    applied_index: u64,
-}
-
-impl<A: SimApp> Application for Observed<A> {
-    type Frozen = ObservedFrozen<A::Frozen>;
-
-    fn apply(&mut self, index: u64, payload: &[u8]) -> Bytes {
-        if index <= self.applied_index {
-            self.world.violated(format!("node {} applied index {index} after {}", self.node, self.applied_index));
-        }
-        self.applied_index = index;
-        let response = self.inner.apply(index, payload);
-        self.world.applied(self.node, index, A::operation_of(payload), self.inner.digest());
-        response
-    }
-
-    fn publish(&mut self, applied_index: u64) {
-        self.inner.publish(applied_index);
-        self.applied_index = applied_index;
-        self.world.stands_at(self.node, applied_index, self.inner.digest());
-        self.view.publish(applied_index, self.inner.digest());
-    }
-
-    fn freeze(&self) -> Self::Frozen {
-        ObservedFrozen { inner: self.inner.freeze(), world: Arc::clone(&self.world) }
-    }
-
-    fn install(&mut self, records: &mut dyn Iterator<Item = io::Result<Vec<u8>>>) -> Result<(), InstallError> {
-        self.world.count(|tally| tally.snapshots_installed += 1);
-        self.inner.install(records)
-    }
-}
-
-struct ObservedFrozen<F> {
-    inner: F,
-    world: Arc<World>,
-}
-
-impl<F: Frozen> Frozen for ObservedFrozen<F> {
-    fn write(&self, sink: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
-        self.world.count(|tally| tally.snapshots_built += 1);
-        self.inner.write(sink)
-    }
 }

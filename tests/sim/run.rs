@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::app::SimApp;
 use crate::arguments::Arguments;
 use crate::client::Client;
 use crate::faults::Faults;
 use crate::node::Node;
+use crate::script::Script;
 use crate::seams::Dice;
 use crate::trace::Trace;
 use crate::world::{Tally, World};
@@ -55,9 +55,12 @@ impl Report {
             "clock_steps": t.clock_steps,
             "transfers": t.transfers,
             "writes": t.acknowledged,
+            "rejected": t.rejected,
             "unknown": t.unknown,
+            "repeated": t.repeated,
             "reads": t.reads,
             "checks": t.checks,
+            "offers": t.offers,
             "stale_checks": t.stale_checks,
             "snapshots_built": t.snapshots_built,
             "snapshots_installed": t.snapshots_installed,
@@ -81,8 +84,8 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "  {} writes acknowledged, {} unknown, {} reads, {} checks, {} stale",
-            t.acknowledged, t.unknown, t.reads, t.checks, t.stale_checks
+            "  {} writes acknowledged, {} rejected, {} unknown, {} repeated, {} reads, {} checks, {} offers, {} stale",
+            t.acknowledged, t.rejected, t.unknown, t.repeated, t.reads, t.checks, t.offers, t.stale_checks
         )?;
         writeln!(
             f,
@@ -97,7 +100,7 @@ impl fmt::Display for Report {
 }
 
 /// Runs one seed.
-pub fn seed<A: SimApp>(arguments: &Arguments) -> Report {
+pub fn seed(arguments: &Arguments) -> Report {
     let dump = arguments.dump.as_ref().map(|path| std::fs::File::create(path).expect("the dump can be created"));
     let world = Arc::new(World::new(Trace::new(dump)));
     let dice = Dice::new(arguments.seed, 1);
@@ -120,22 +123,23 @@ pub fn seed<A: SimApp>(arguments: &Arguments) -> Report {
         sim.host(node.name(), move || {
             let node = Arc::clone(&node);
             async move {
-                node.live::<A>().await;
+                node.live().await;
                 Ok(())
             }
         });
     }
     for number in 1..=CLIENTS {
         let dice = Dice::new(arguments.seed, 100 + number);
-        let client = Client { number, nodes: NODES, world: Arc::clone(&world), dice, ends_at: CLIENTS_END };
+        let script = Script::new(number, Dice::new(arguments.seed, 200 + number));
+        let client = Client { number, nodes: NODES, world: Arc::clone(&world), dice, ends_at: CLIENTS_END, script };
         sim.client(format!("client-{number}"), async move {
-            client.run::<A>().await;
+            client.run().await;
             Ok(())
         });
     }
     let faults = Faults::new(arguments.seed, nodes.clone(), Arc::clone(&world));
     let stepped = steps(&mut sim, faults, &nodes, &world);
-    world.judge_acknowledged();
+    world.judge_heard();
     let simulated = sim.elapsed();
     let tally = world.tally();
     let failure = stepped.err().or_else(|| world.violation()).or_else(|| insufficient(simulated, &tally));
@@ -168,6 +172,9 @@ fn agree(nodes: &[Arc<Node>], world: &World) -> bool {
     let last = world.last_applied();
     let statuses: Vec<_> = nodes.iter().filter_map(|node| node.handle()).map(|handle| handle.status()).collect();
     let leader = statuses.first().and_then(|status| status.leader);
+    if let Some(node) = nodes.iter().find(|node| node.is_unsound()) {
+        world.violated(format!("node {} has stopped serving: its digest differs, or an entry could not be carried out", node.id));
+    }
     statuses.len() == nodes.len()
         && leader.is_some()
         && statuses.iter().all(|status| status.leader == leader && status.applied_index >= last)

@@ -1,11 +1,15 @@
 //! What a run records, and the laws it has to keep. Everything is judged as it happens; the first broken law is kept.
 //!
-//! - Every index is applied with the same command and gives the same state on every node and in every life of a node.
-//! - No command is applied at two indexes.
-//! - What was acknowledged is applied, at the index acknowledged, and stays.
+//! - Every index is applied with the same command and gives the same state on every node and in every life of a node
+//!   (P-03).
+//! - A command has one effect, however often it is sent: a later entry of the same request changes nothing and says what
+//!   the first one said (P-07).
+//! - What a caller heard is what was applied, and stays.
+//! - Equal config versions have equal digests, in catalog and compiled snapshot, on every node (P-01).
+//! - Config versions of a process never go down (P-05).
 //! - One node leads a term.
 //! - A linearizable read sees everything acknowledged before it began.
-//! - No staleness claim is false (`oracle`).
+//! - No staleness claim is false, and no stopped release is offered past the bound (P-41, `oracle`).
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -24,19 +28,36 @@ pub struct Tally {
     pub clock_steps: u64,
     pub transfers: u64,
     pub acknowledged: u64,
+    pub rejected: u64,
     pub unknown: u64,
+    pub repeated: u64,
     pub reads: u64,
     pub checks: u64,
+    pub offers: u64,
     pub stale_checks: u64,
     pub snapshots_built: u64,
     pub snapshots_installed: u64,
 }
 
-/// One applied entry as the first node applied it.
+/// Where a state stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub config_version: u64,
+    /// Digest of the catalog.
+    pub catalog: Digest,
+    /// Digest of everything that entries change.
+    pub state: Digest,
+}
+
+/// One applied entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Applied {
-    operation: u64,
-    digest: Digest,
+pub struct Applied {
+    /// Who asked, under which request id.
+    pub request: String,
+    /// What became of it.
+    pub verdict: Digest,
+    /// The state after it.
+    pub position: Position,
 }
 
 struct State {
@@ -45,8 +66,16 @@ struct State {
     tally: Tally,
     violation: Option<String>,
     applied: BTreeMap<u64, Applied>,
-    index_of: BTreeMap<u64, u64>,
-    acknowledged: BTreeMap<u64, u64>,
+    /// Where each request was applied first, and what became of it.
+    first_of: BTreeMap<String, (u64, Digest)>,
+    /// What callers heard.
+    heard: BTreeMap<String, Digest>,
+    /// Highest config version acknowledged.
+    acknowledged: u64,
+    /// Digest of the catalog by config version.
+    digests: BTreeMap<u64, Digest>,
+    /// Config version that the living process of each node shows.
+    shown: BTreeMap<u64, u64>,
     leaders: BTreeMap<u64, u64>,
     oracle: Oracle,
 }
@@ -64,8 +93,11 @@ impl World {
             tally: Tally::default(),
             violation: None,
             applied: BTreeMap::new(),
-            index_of: BTreeMap::new(),
-            acknowledged: BTreeMap::new(),
+            first_of: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            acknowledged: 0,
+            digests: BTreeMap::new(),
+            shown: BTreeMap::new(),
             leaders: BTreeMap::new(),
             oracle: Oracle::default(),
         };
@@ -106,67 +138,86 @@ impl World {
         self.with(|state| state.violate(law.into()));
     }
 
-    /// A node applied an entry and came to a state.
-    pub fn applied(&self, node: u64, index: u64, operation: u64, digest: Digest) {
+    /// A process of a node begins.
+    pub fn began(&self, node: u64) {
+        self.with(|state| state.shown.remove(&node));
+    }
+
+    /// A node applied an entry.
+    pub fn applied(&self, node: u64, index: u64, entry: Applied) {
         self.with(|state| {
-            state.trace.line(state.now, Kind::Applied, &format!("node-{node}"), &format!("{index} {operation}"), &digest);
-            let here = Applied { operation, digest };
+            let text = format!("{index} {}", entry.request);
+            state.trace.line(state.now, Kind::Applied, &format!("node-{node}"), &text, &entry.position.state);
             match state.applied.get(&index) {
-                Some(first) if *first == here => {}
-                Some(first) => {
-                    let first = first.operation;
-                    state.violate(format!("node {node} applied operation {operation} at index {index}, another node {first}"));
+                Some(first) if *first == entry => {}
+                Some(first) if first.request != entry.request => {
+                    let first = first.request.clone();
+                    state.violate(format!("node {node} applied {} at index {index}, another node {first}", entry.request));
                 }
-                None => {
-                    state.applied.insert(index, here);
-                    if let Some(other) = state.index_of.insert(operation, index) {
-                        state.violate(format!("operation {operation} was applied at indexes {other} and {index}"));
-                    }
+                Some(_) => state.violate(format!("node {node} came to another state or answer by index {index}")),
+                None => state.apply_first(index, entry),
+            }
+        });
+    }
+
+    /// A node shows the state at an index to its readers: it must be the one that the log gives.
+    pub fn published(&self, node: u64, applied_index: u64, position: Position, snapshot: Digest) {
+        self.with(|state| {
+            if snapshot != position.catalog {
+                state.violate(format!("node {node} compiled another catalog than it has at index {applied_index}"));
+            }
+            state.stands_at(node, applied_index, &position);
+            let shown = state.shown.insert(node, position.config_version).unwrap_or(0);
+            if position.config_version < shown {
+                let now = position.config_version;
+                state.violate(format!("node {node} showed config version {now} after {shown}"));
+            }
+        });
+    }
+
+    /// A caller heard a definite answer; `config_version` is that of an accepted command.
+    pub fn heard(&self, request: &str, verdict: Digest, config_version: Option<u64>) {
+        self.with(|state| {
+            state.heard.insert(request.to_owned(), verdict);
+            match config_version {
+                None => state.tally.rejected += 1,
+                Some(config_version) => {
+                    state.tally.acknowledged += 1;
+                    state.acknowledged = state.acknowledged.max(config_version);
+                    state.oracle.acknowledged(state.now, config_version);
                 }
             }
         });
     }
 
-    /// A node's state stands at an index: it must be the one that the log gives.
-    pub fn stands_at(&self, node: u64, applied_index: u64, digest: Digest) {
-        self.with(|state| {
-            let last = state.applied.range(..=applied_index).next_back().map(|(index, applied)| (*index, applied.digest));
-            match last {
-                Some((index, expected)) if expected != digest => {
-                    state.violate(format!("node {node} at index {applied_index} is not in the state of index {index}"));
-                }
-                Some(_) | None => {}
-            }
-        });
+    /// Lets the oracle note something at this moment.
+    pub fn note(&self, note: impl FnOnce(&mut Oracle, Duration)) {
+        self.with(|state| note(&mut state.oracle, state.now));
     }
 
-    /// A client got an acknowledgement.
-    pub fn acknowledged(&self, operation: u64, index: u64) {
-        self.with(|state| {
-            state.tally.acknowledged += 1;
-            state.acknowledged.insert(operation, index);
-            state.oracle.acknowledged(state.now, index);
-        });
-    }
-
-    /// A client begins a read: what it has to see at least.
+    /// A client begins a read: the config version that it has to see at least.
     pub fn acknowledged_so_far(&self) -> u64 {
-        self.with(|state| state.acknowledged.values().copied().max().unwrap_or(0))
+        self.with(|state| state.acknowledged)
     }
 
-    /// A linearizable read that had to see `needed` saw the state at `applied_index`.
-    pub fn read(&self, node: u64, needed: u64, applied_index: u64, digest: Digest) {
-        self.count(|tally| tally.reads += 1);
-        if applied_index < needed {
-            self.violated(format!("a read on node {node} saw index {applied_index}, index {needed} was acknowledged before it"));
-        }
-        self.stands_at(node, applied_index, digest);
+    /// A linearizable read that had to see `needed` saw this.
+    pub fn read(&self, node: u64, needed: u64, config_version: u64, catalog: Digest) {
+        self.with(|state| {
+            state.tally.reads += 1;
+            if config_version < needed {
+                state.violate(format!(
+                    "a read on node {node} saw config version {config_version}, {needed} was acknowledged before it"
+                ));
+            }
+            state.same_digest(node, config_version, catalog);
+        });
     }
 
     /// An update check was answered.
     pub fn claimed(&self, claim: &Claim) {
         self.with(|state| {
             state.tally.checks += 1;
+            state.tally.offers += u64::from(claim.offered.is_some());
             if let Err(law) = state.oracle.judge(claim) {
                 state.violate(law);
             }
@@ -185,13 +236,16 @@ impl World {
         });
     }
 
-    /// At the end: everything acknowledged was applied where it was acknowledged.
-    pub fn judge_acknowledged(&self) {
+    /// At the end: whatever callers heard was applied, and is what they heard.
+    pub fn judge_heard(&self) {
         self.with(|state| {
-            let lost = state.acknowledged.iter().find(|(operation, index)| state.index_of.get(operation) != Some(index));
-            if let Some((operation, index)) = lost.map(|(operation, index)| (*operation, *index)) {
-                let found = state.index_of.get(&operation).copied();
-                state.violate(format!("operation {operation} was acknowledged at index {index} and applied at {found:?}"));
+            let wrong = state
+                .heard
+                .iter()
+                .find(|(request, verdict)| state.first_of.get(*request).is_none_or(|(_, applied)| applied != *verdict));
+            if let Some(request) = wrong.map(|(request, _)| request.clone()) {
+                let index = state.first_of.get(&request).map(|(index, _)| *index);
+                state.violate(format!("{request} was answered otherwise than it was applied (at index {index:?})"));
             }
         });
     }
@@ -208,6 +262,37 @@ impl World {
 }
 
 impl State {
+    /// Nobody has applied this index before.
+    fn apply_first(&mut self, index: u64, entry: Applied) {
+        if let Some((first, verdict)) = self.first_of.get(&entry.request) {
+            self.tally.repeated += 1;
+            let before = self.applied.range(..index).next_back().map(|(_, before)| before.position.catalog);
+            if *verdict != entry.verdict || before != Some(entry.position.catalog) {
+                let law = format!("{} had an effect at index {first} and another at {index}", entry.request);
+                self.violate(law);
+            }
+        } else {
+            self.first_of.insert(entry.request.clone(), (index, entry.verdict));
+        }
+        self.applied.insert(index, entry);
+    }
+
+    fn stands_at(&mut self, node: u64, applied_index: u64, position: &Position) {
+        let last = self.applied.range(..=applied_index).next_back().map(|(index, applied)| (*index, applied.position));
+        if let Some((index, expected)) = last
+            && expected != *position
+        {
+            self.violate(format!("node {node} at index {applied_index} is not in the state of index {index}"));
+        }
+        self.same_digest(node, position.config_version, position.catalog);
+    }
+
+    fn same_digest(&mut self, node: u64, config_version: u64, catalog: Digest) {
+        if *self.digests.entry(config_version).or_insert(catalog) != catalog {
+            self.violate(format!("node {node} has another catalog at config version {config_version} than others"));
+        }
+    }
+
     fn violate(&mut self, law: String) {
         let at = self.now.as_secs_f64();
         self.trace.line(self.now, Kind::Fault, "world", &law, &[]);

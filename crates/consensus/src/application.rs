@@ -1,7 +1,7 @@
 //! The replicated application, as consensus sees it: bytes in log order, a cheap frozen copy, an install.
 //!
 //! It must not know what the bytes mean, nor where a snapshot is kept. `server` implements [`Application`] with the
-//! state machine and the compiled snapshot; the simulation plugs in applications of its own.
+//! state machine and the compiled snapshot, and the simulation runs that one with the world looking on.
 
 use std::io;
 

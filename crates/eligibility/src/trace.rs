@@ -167,7 +167,7 @@ impl fmt::Display for Entry<'_> {
             Self::Candidate { release, failure: None, .. } => write!(f, "candidate {release}: passes"),
             Self::Candidate { release, failure: Some(code), next_eligible_at: None } => write!(f, "candidate {release}: {code}"),
             Self::Candidate { release, failure: Some(code), next_eligible_at: Some(at) } => {
-                write!(f, "candidate {release}: {code} until {} ms", at.as_millis())
+                write!(f, "candidate {release}: {code} until {at}")
             }
             Self::Revert { release, failure: None } => write!(f, "back to release {release}"),
             Self::Revert { release, failure: Some(code) } => write!(f, "not back to release {release}: {code}"),

@@ -104,22 +104,26 @@ fn exposed(context: &Context<'_, '_>, view: &ReleaseView, reached: &Reached, sta
     if is_admitted { Ok(()) } else { Err(not_yet(facts, None)) }
 }
 
-/// A running ramp. A product of the Sparkle kind hears the group that the device names.
+/// A running ramp. A product of the Sparkle kind hears the group that the device names. A ramp that a freeze holds still
+/// announces nothing: nobody knows when it goes on.
 fn on_ramp(context: &Context<'_, '_>, view: &ReleaseView, ramp: &Ramp) -> Result<(), Failure> {
     let facts = &context.facts;
     let rollout = &view.release().rollout;
     let Some(origin) = rollout.ramp_origin(view.release().published_at) else { return Err(not_yet(facts, None)) };
+    let now = rollout.ramp_now(context.now);
+    let announced = |at: Option<Timestamp>| at.filter(|_| rollout.frozen_since.is_none());
     let named = facts.request.group.filter(|_| context.product.client_phased).map(u32::from);
     if let (Some(group), Ramp::Groups { groups: 7, interval }) = (named, ramp) {
         let opens = origin.plus(interval.times(u64::from(group)));
-        let failure = Failure { reason: Reason::NotInPhase, next_eligible_at: Some(opens) };
-        return if context.now >= opens { Ok(()) } else { Err(failure) };
+        let failure = Failure { reason: Reason::NotInPhase, next_eligible_at: announced(Some(opens)) };
+        return if now >= opens { Ok(()) } else { Err(failure) };
     }
     let position = facts.key.zip(rollout.salt).map(|((key, _), salt)| salt.position(key));
-    if ramp.admission(origin, context.now) == Admission::Everybody || ramp.admission(origin, context.now).admits(position) {
+    let admission = ramp.admission(origin, now);
+    if admission == Admission::Everybody || admission.admits(position) {
         return Ok(());
     }
-    Err(not_yet(facts, ramp.admitted_from(origin, position)))
+    Err(not_yet(facts, announced(ramp.admitted_from(origin, position))))
 }
 
 /// Not admitted: because there is no key to stand on, or because its turn has not come.

@@ -176,17 +176,19 @@ impl Device<'_> {
                 let origin = rollout.ramp_origin(release.published_at);
                 let (origin, now) = match (ended_with, origin) {
                     (Some(_), _) => (Timestamp::default(), Timestamp::default().plus(ramp.length())),
-                    (None, Some(origin)) => (origin, self.now),
+                    (None, Some(origin)) => (origin, rollout.frozen_since.map_or(self.now, |since| since.min(self.now))),
                     (None, None) => return Err(no(None)),
                 };
+                let is_still = ended_with.is_some() || rollout.frozen_since.is_some();
                 let group = self.request.group.filter(|_| self.product.client_phased && ended_with.is_none());
                 if let (Some(group), Ramp::Groups { groups: 7, interval }) = (group, ramp) {
                     let opens = origin.plus(interval.times(u64::from(group)));
-                    return if opens <= now { Ok(()) } else { Err(No { reason: Reason::NotInPhase, next: Some(opens) }) };
+                    let next = if is_still { None } else { Some(opens) };
+                    return if opens <= now { Ok(()) } else { Err(No { reason: Reason::NotInPhase, next }) };
                 }
                 let admission = ramp.admission(origin, now);
                 if admission != Admission::Everybody && !admission.admits(position()) {
-                    let next = if ended_with.is_some() { None } else { ramp.admitted_from(origin, position()) };
+                    let next = if is_still { None } else { ramp.admitted_from(origin, position()) };
                     return Err(no(next));
                 }
                 true

@@ -8,7 +8,7 @@ use crate::reason::Reason;
 use crate::request::Mode;
 use crate::window::Openings;
 
-/// How far ahead the naive twin looks for an opening of several windows, minute by minute.
+/// How far ahead of the present, and of the end of each window hold, the naive twin looks for an opening, minute by minute.
 const HORIZON_MINUTES: i64 = 3 * 24 * 60;
 
 /// Who is asking to get past a hold.
@@ -67,9 +67,13 @@ impl Device<'_> {
             .filter(|hold| hold.kind == HoldKind::Window && (!hold.is_limited() || self.is_about(hold, bundle)))
             .collect();
         let all_open = |at: Timestamp| windows.iter().all(|hold| !hold.is_in_force(at) || Self::is_open(hold, at));
-        let minute = self.now.as_millis().div_euclid(60_000);
-        let minutes = (minute..=minute + HORIZON_MINUTES).map(|minute| Timestamp::from_millis(minute * 60_000));
-        let mut instants: Vec<_> = minutes.chain(windows.iter().filter_map(|hold| hold.until)).collect();
+        let minutes_from = |at: Timestamp| {
+            let minute = at.as_millis().div_euclid(60_000);
+            (minute..=minute + HORIZON_MINUTES).map(|minute| Timestamp::from_millis(minute * 60_000))
+        };
+        let ends: Vec<_> = windows.iter().filter_map(|hold| hold.until).filter(|until| *until > self.now).collect();
+        let mut instants: Vec<_> = minutes_from(self.now).chain(ends.iter().copied()).collect();
+        instants.extend(ends.into_iter().flat_map(minutes_from));
         instants.sort();
         instants.into_iter().find(|at| *at >= self.now && all_open(*at))
     }

@@ -116,6 +116,25 @@ proptest! {
         prop_assert!(!by_roster || was == roster);
     }
 
+    /// P-18: with a roster, whoever is offered the release is on it, whatever n the exposure names. P-19: a roster that
+    /// grows takes nothing away from anybody.
+    #[test]
+    fn p_18_p_19_the_roster_says_who(
+        salt: [u8; 16], n in 1..50u32, by_count: bool,
+        roster in proptest::collection::btree_set(0..40usize, 0..20), more in proptest::collection::btree_set(0..40usize, 0..20),
+    ) {
+        let exposure = if by_count { Exposure::Count(n) } else { Exposure::Percent { share: ppm(n * 10_000), basis: Basis::Roster } };
+        let mut world = world(exposure, salt);
+        let mut with = |keys: &BTreeSet<usize>| {
+            let keys: Vec<_> = keys.iter().map(|i| device_key(&format!("dev-{i}"))).collect();
+            world.release("r5", |release| release.rollout.admitted = keys.into_iter().collect());
+            admitted(&world, 40, T)
+        };
+        prop_assert_eq!(with(&roster), roster.clone());
+        let larger = roster.union(&more).copied().collect();
+        prop_assert_eq!(with(&larger), larger);
+    }
+
     /// P-15: who is admitted by a ramp stays so; and the announced instant is the exact edge of admission.
     #[test]
     fn p_15_ramps_only_widen(ramp in ramps(), salt: [u8; 16], mut secs in proptest::collection::vec(0..8 * DAY, 4)) {
@@ -145,6 +164,21 @@ proptest! {
         world.state("r5", RolloutState::Active);
         world.release("r5", |release| release.rollout.stage_paused = Span::from_secs(paused));
         prop_assert_eq!(before, admitted(&world, 60, after(at + paused)));
+    }
+
+    /// P-16 for freezes: however long one lasts, a ramp admits as many after it as before, and nobody more meanwhile.
+    #[test]
+    fn p_16_a_freeze_holds_the_ramp_still(ramp in ramps(), salt: [u8; 16], at in 0..8 * DAY, frozen in 1..40 * DAY) {
+        let mut world = world(Exposure::Ramp(ramp), salt);
+        let before = admitted(&world, 60, after(at));
+        world.release("r5", |release| release.rollout.frozen_since = Some(after(at)));
+        prop_assert_eq!(&before, &admitted(&world, 60, after(at + frozen)));
+        prop_assert_eq!(world.hears(&on("r1"), after(at + frozen)).next_eligible_at, None);
+        world.release("r5", |release| {
+            release.rollout.frozen_since = None;
+            release.rollout.stage_paused = Span::from_secs(frozen);
+        });
+        prop_assert_eq!(&before, &admitted(&world, 60, after(at + frozen)));
     }
 
     /// P-17: who is admitted at one stage stays so at every later one, whatever the later ones select.

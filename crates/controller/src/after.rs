@@ -1,16 +1,18 @@
 //! Triggers that wait for another release, and what completes or follows by itself.
 
-use tidegate_model::{
-    Catalog, CellState, CohortId, Product, Release, ReleaseId, RolloutState, StageState, SteerStep, Timestamp, Trigger, Version,
-};
+use std::collections::BTreeSet;
+
+use tidegate_machine::stages;
+use tidegate_model::{Catalog, CohortId, Product, Release, ReleaseId, RolloutState, SteerStep, Timestamp, Trigger, Version};
 
 use crate::rolling::Rolling;
 
 /// Releases that have come to an end while drafts wait for them. A draft that was flagged has had its chance.
-pub(crate) fn awaited(catalog: &Catalog) -> std::collections::BTreeSet<ReleaseId> {
-    let waiting = catalog.releases().values().filter(|stored| {
-        stored.body.rollout.state == RolloutState::Draft && stored.body.rollout.flag.is_none()
-    });
+pub(crate) fn awaited(catalog: &Catalog) -> BTreeSet<ReleaseId> {
+    let waiting = catalog
+        .releases()
+        .values()
+        .filter(|stored| stored.body.rollout.state == RolloutState::Draft && stored.body.rollout.flag.is_none());
     let awaited = waiting.filter_map(|stored| match &catalog.policies().get(&stored.body.id)?.body.trigger {
         Trigger::After(release) => Some(release.clone()),
         Trigger::Now | Trigger::At(_) => None,
@@ -24,34 +26,17 @@ pub(crate) fn awaited(catalog: &Catalog) -> std::collections::BTreeSet<ReleaseId
 
 /// True if the rollout completes by itself now: its policy says so, its last stage has passed, and that is for everybody.
 pub(crate) fn completes(rolling: &Rolling<'_>, now: Timestamp) -> bool {
-    completes_at(rolling).is_some_and(|at| at <= now)
+    let (release, policy) = (rolling.release(), &*rolling.policy);
+    policy.auto_complete
+        && rolling.rollout().state == RolloutState::Active
+        && stages::last_stage_has_passed(release, policy, now)
+        && stages::last_stage_is_for_everybody(release, policy, now)
 }
 
-/// From when on the rollout may complete by itself, if nothing else has to happen.
+/// When the last stage counts as passed, and the rollout may complete, by time alone.
 pub(crate) fn completes_at(rolling: &Rolling<'_>) -> Option<Timestamp> {
-    let (release, rollout) = (rolling.release(), rolling.rollout());
-    if !rolling.policy.auto_complete || rollout.state != RolloutState::Active || !rolling.is_in_last_stage() {
-        return None;
-    }
-    let stage = rolling.stage()?;
-    let ends_at = rolling.exposure_ends_at()?;
-    let passed_at = match rollout.stage_state {
-        StageState::Passed => rollout.stage_opened_at?,
-        // Nothing is written for a last stage without a gate.
-        StageState::Open if stage.gate.is_none() && rollout.cells.values().all(|cell| cell.state == CellState::Passed) => ends_at,
-        StageState::Pending
-        | StageState::Open
-        | StageState::Baking
-        | StageState::Inconclusive
-        | StageState::AwaitingApproval
-        | StageState::Failed => return None,
-    };
-    let final_exposure = match rollout.stage_state {
-        StageState::Passed => &rollout.passed.last()?.exposure,
-        _ => &stage.exposure,
-    };
-    let origin = rollout.ramp_origin(release.published_at);
-    (stage.selector.is_everybody() && final_exposure.is_everybody(origin, passed_at)).then_some(passed_at)
+    let waits = rolling.policy.auto_complete && rolling.is_in_last_stage() && rolling.stage()?.gate.is_none();
+    rolling.exposure_ends_at().filter(|_| waits)
 }
 
 /// The followers that lack this completed release: one step for each.
@@ -76,9 +61,11 @@ fn lacks(catalog: &Catalog, product: &Product, follower: &CohortId, release: &Re
         return false;
     }
     let Some(version) = version_of(catalog, product, release) else { return false };
-    let latest = catalog.releases().values().map(|stored| &stored.body).find(|other| {
-        other.product == release.product && other.cohort == *follower && other.linked && other.next.is_none()
-    });
+    let latest = catalog
+        .releases()
+        .values()
+        .map(|stored| &stored.body)
+        .find(|other| other.product == release.product && other.cohort == *follower && other.linked && other.next.is_none());
     latest.is_none_or(|latest| version_of(catalog, product, latest).is_some_and(|latest| latest.is_below(&version)))
 }
 

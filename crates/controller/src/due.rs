@@ -19,13 +19,8 @@ use crate::{after, domains, judge, limits, memory, roster, tally};
 #[must_use]
 pub fn due(state: &State, health: &Health, now: Timestamp) -> Vec<Command> {
     let catalog = state.catalog();
-    let look = Look {
-        catalog,
-        health,
-        now,
-        fleets: Fleets::new(catalog, health),
-        freezes: Freezes::of(catalog, state.log_time()),
-    };
+    let look =
+        Look { catalog, health, now, fleets: Fleets::new(catalog, health), freezes: Freezes::of(catalog, state.log_time()) };
     let mut tokens = Tokens::of(catalog);
     let mut commands = memory::due(catalog, health, now);
     for stored in catalog.releases().values() {
@@ -113,8 +108,7 @@ impl Look<'_> {
         if !rolling.is_stage_open() {
             return None;
         }
-        let devices: BTreeMap<String, u64> =
-            tallies.cells.iter().map(|(value, tally)| (value.clone(), tally.known)).collect();
+        let devices: BTreeMap<String, u64> = tallies.cells.iter().map(|(value, tally)| (value.clone(), tally.known)).collect();
         let opening = domains::to_open(self.catalog, tokens, rolling, &devices);
         (!opening.is_empty()).then_some(SteerStep::OpenCells(opening))
     }

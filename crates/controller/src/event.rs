@@ -116,12 +116,9 @@ impl EventKind {
     #[must_use]
     pub const fn is_attempt(self) -> bool {
         match self {
-            Self::Downloading
-            | Self::Installing
-            | Self::Rebooting
-            | Self::Succeeded
-            | Self::Failed
-            | Self::RolledBackLocally => true,
+            Self::Downloading | Self::Installing | Self::Rebooting | Self::Succeeded | Self::Failed | Self::RolledBackLocally => {
+                true
+            }
             Self::Offered | Self::Deferred | Self::Running => false,
         }
     }

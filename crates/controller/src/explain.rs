@@ -60,13 +60,8 @@ pub struct CellProgress {
 pub fn explain(state: &State, health: &Health, release: &ReleaseId, now: Timestamp) -> Option<Progress> {
     let catalog = state.catalog();
     let rolling = Rolling::of(catalog, catalog.releases().get(release)?);
-    let look = Look {
-        catalog,
-        health,
-        now,
-        fleets: Fleets::new(catalog, health),
-        freezes: Freezes::of(catalog, state.log_time()),
-    };
+    let look =
+        Look { catalog, health, now, fleets: Fleets::new(catalog, health), freezes: Freezes::of(catalog, state.log_time()) };
     let tallies = look.tallies(&rolling);
     let units = judge::units(&rolling);
     let verdict_of = |domain: Option<&str>| {
@@ -92,11 +87,7 @@ pub fn explain(state: &State, health: &Health, release: &ReleaseId, now: Timesta
     Some(progress)
 }
 
-fn cells(
-    rolling: &Rolling<'_>,
-    tallies: &Tallies,
-    verdict_of: &impl Fn(Option<&str>) -> Option<Verdict>,
-) -> Vec<CellProgress> {
+fn cells(rolling: &Rolling<'_>, tallies: &Tallies, verdict_of: &impl Fn(Option<&str>) -> Option<Verdict>) -> Vec<CellProgress> {
     let Some(domains) = rolling.stage().and_then(|stage| stage.domains.as_ref()) else { return Vec::new() };
     let cell = |value: &String| CellProgress {
         domain: value.clone(),

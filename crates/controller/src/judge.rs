@@ -168,10 +168,7 @@ fn failed_behind(rolling: &Rolling<'_>, stage: &Stage, tallies: &Tallies) -> Opt
     };
     let cells = &rolling.rollout().cells;
     let has_passed = |value: &&String| cells.get(*value).is_some_and(|cell| cell.state == CellState::Passed);
-    let failed = if domains.gate_each {
-        domains.values.iter().filter(has_passed).any(|value| fails(Some(value)))
-    } else {
-        fails(None)
-    };
+    let failed =
+        if domains.gate_each { domains.values.iter().filter(has_passed).any(|value| fails(Some(value))) } else { fails(None) };
     failed.then(|| SteerStep::Fail { domain: None, reason: GATE_FAILED.to_owned() })
 }

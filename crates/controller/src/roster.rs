@@ -30,10 +30,9 @@ pub(crate) fn growth(
         .collect();
     let wanted = wanted(&stage.exposure, members.len())?;
     let on_it = rollout.admitted.len();
-    let room = usize::try_from(wanted).unwrap_or(usize::MAX).min(limits::ROSTER_KEYS_MAX).saturating_sub(on_it);
+    let room = count(wanted).saturating_sub(on_it);
     // Slots of devices that were put off by a smaller count stay theirs.
-    let greatest = usize::try_from(wanted.max(rollout.admitted_max)).unwrap_or(usize::MAX).min(limits::ROSTER_KEYS_MAX);
-    let room_for_new = greatest.saturating_sub(on_it + rollout.dismissed.len()).min(room);
+    let room_for_new = count(wanted.max(rollout.admitted_max)).saturating_sub(on_it + rollout.dismissed.len());
     if room == 0 {
         return None;
     }
@@ -48,12 +47,15 @@ pub(crate) fn growth(
         new += usize::from(*is_new);
         !is_new || new <= room_for_new
     });
-    let devices: BTreeSet<_> =
-        joining.take(room.min(limits::ADMIT_KEYS_MAX)).map(|(_, _, key)| key.clone()).collect();
+    let devices: BTreeSet<_> = joining.take(room.min(limits::ADMIT_KEYS_MAX)).map(|(_, _, key)| key.clone()).collect();
     (!devices.is_empty()).then_some(SteerStep::Admit { devices, size: wanted })
 }
 
-/// How many devices the exposure asks for, of so many; `None` if it is not about a list.
+fn count(devices: u32) -> usize {
+    usize::try_from(devices).unwrap_or(usize::MAX)
+}
+
+/// How many devices the exposure asks for, of so many, as far as a roster goes; `None` if it is not about a list.
 fn wanted(exposure: &Exposure, members: usize) -> Option<u32> {
     match exposure {
         Exposure::Count(count) => Some(*count),
@@ -61,7 +63,7 @@ fn wanted(exposure: &Exposure, members: usize) -> Option<u32> {
         Exposure::Percent { share: Ppm::EVERYBODY, basis: Basis::Roster } => None,
         Exposure::Percent { share, basis: Basis::Roster } => {
             let part = (u128::from(share.get()) * members as u128).div_ceil(1_000_000);
-            Some(u32::try_from(part).unwrap_or(u32::MAX))
+            Some(u32::try_from(part.min(limits::ROSTER_KEYS_MAX as u128)).unwrap_or(u32::MAX))
         }
         Exposure::Percent { basis: Basis::Hash, .. } | Exposure::All | Exposure::Tags(_) | Exposure::Ramp(_) => None,
     }

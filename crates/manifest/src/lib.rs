@@ -2,12 +2,14 @@
 //!
 //! Three doors. [`parse`] turns manifests into the documents of an apply, or into every error they hold, each with
 //! file, line, column, field, value and rule; [`mod@print`] is the way back. [`check`] reads check requests and writes their
-//! answers. [`fcos`] turns the update stream of an operating system into the commands that bring a cohort there.
+//! answers. [`fcos`] turns the update stream of an operating system, [`appcast`] a Sparkle feed, into the commands that bring
+//! cohorts there.
 //!
 //! Pure: this crate opens no file, reads no clock and draws nothing. It must not know the wire or the disk, nor judge
 //! what only the whole state can judge (references, versions, the graph): that is for `tidegate-machine`. Every bound is
 //! in [`limits`].
 
+pub mod appcast;
 pub mod check;
 pub mod compare;
 mod decode;

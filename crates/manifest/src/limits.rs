@@ -28,3 +28,14 @@ pub const CHECK_TAGS_MAX: usize = 256;
 pub const STREAM_RELEASES_MAX: usize = 10_000;
 /// Most attempts at one version of a foreign update stream. Beyond it: the document is refused.
 pub const ATTEMPTS_MAX: usize = 1_000;
+
+/// Longest line of the notes of a feed's item (title, links), in bytes. Beyond it: it is left out, with a warning.
+pub const APPCAST_LINE_BYTES_MAX: usize = 512;
+/// Longest notes of a feed's item, in bytes. Beyond it: the description is left out, with a warning.
+pub const APPCAST_NOTES_BYTES_MAX: usize = 4_000;
+/// Longest URL of an enclosure, in bytes. Beyond it: the feed is refused.
+pub const APPCAST_URL_BYTES_MAX: usize = 2_048;
+/// Longest name of an enclosure's file, in bytes. Beyond it: it is called `update`.
+pub const APPCAST_NAME_BYTES_MAX: usize = 128;
+/// Most channels of one feed. Beyond it: the feed is refused.
+pub const APPCAST_CHANNELS_MAX: usize = 64;

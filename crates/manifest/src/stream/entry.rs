@@ -79,6 +79,8 @@ pub struct Details {
     pub published_at: Option<Timestamp>,
     /// For humans.
     pub notes: String,
+    /// Versions that may come here, if not simply all lower ones.
+    pub version_requirement: Option<String>,
 }
 
 /// Who gets a version: everybody, or a share that may grow.

@@ -135,10 +135,9 @@ impl<'a> Planner<'a> {
                 VersionScheme::Integer => "whole-number",
             };
             let hears = if product.client_phased { ", hears the groups that devices name" } else { "" };
-            self.plan.summary.push(format!(
-                "new product {}: {scheme} versions, open to unregistered devices{hears}",
-                self.product
-            ));
+            self.plan
+                .summary
+                .push(format!("new product {}: {scheme} versions, open to unregistered devices{hears}", self.product));
             self.objects.containers.push(Spec::Product(product));
         }
         if !self.known.has_cohort {
@@ -280,11 +279,18 @@ impl<'a> Planner<'a> {
         if spec.requirement != requirement {
             changes.push("requirement".to_owned());
         }
+        let version_requirement =
+            details.version_requirement.clone().or_else(|| release.version.as_ref().map(|version| format!("<{version}")));
+        if spec.version_requirement != version_requirement {
+            changes.push("version requirement".to_owned());
+        }
+        spec.version_requirement = version_requirement;
         if spec.published_at != details.published_at {
-            changes.push(details.published_at.map_or_else(
-                || "published at no known date".to_owned(),
-                |at| format!("published at {}", print_instant(at)),
-            ));
+            changes.push(
+                details
+                    .published_at
+                    .map_or_else(|| "published at no known date".to_owned(), |at| format!("published at {}", print_instant(at))),
+            );
         }
         spec.urgency = details.urgency.clone();
         spec.install_mode = details.install_mode.clone();
@@ -293,11 +299,15 @@ impl<'a> Planner<'a> {
         let Some(bundle) = bundle else { return };
         if is_looser(&details.requirement, &bundle.requires) {
             let id = &bundle.id;
-            self.plan.warnings.push(format!("{}: bundle {id} asks for more than the stream now does, and never changes", release.id));
+            self.plan
+                .warnings
+                .push(format!("{}: bundle {id} asks for more than the stream now does, and never changes", release.id));
         }
         if bundle.artifacts != details.artifacts {
             let id = &bundle.id;
-            self.plan.warnings.push(format!("{}: bundle {id} keeps the files it was imported with, and never changes", release.id));
+            self.plan
+                .warnings
+                .push(format!("{}: bundle {id} keeps the files it was imported with, and never changes", release.id));
         } else if bundle.signatures != details.signatures {
             self.plan.summary.push(format!("bundle {}: signatures", bundle.id));
             self.objects.bundles.push(Spec::Bundle(Bundle { signatures: details.signatures.clone(), ..bundle.clone() }));
@@ -407,7 +417,9 @@ impl<'a> Planner<'a> {
                 (Flags::of_stop(true), version, format!("={}", entry.text))
             }
             Role::Version => {
-                (Flags::of_entry(self.stream, Some(entry), is_draft), entry.text.clone(), format!("<{}", entry.text))
+                let own = entry.details.as_ref().and_then(|details| details.version_requirement.clone());
+                let requirement = own.unwrap_or_else(|| format!("<{}", entry.text));
+                (Flags::of_entry(self.stream, Some(entry), is_draft), entry.text.clone(), requirement)
             }
         };
         let throttle = entry.throttle().filter(|_| is_draft);

@@ -78,12 +78,14 @@ impl Flags {
         note(release.dead_end != self.dead_end, if self.dead_end { "is a dead end" } else { "is no dead end" });
         spec.required = self.required;
         spec.dead_end = self.dead_end;
+        let kept;
         let notes = if is_stopped_by_hand(release) {
             self.notes.strip_prefix(MARK).map_or(self.notes.as_str(), |rest| rest.trim_start_matches(": "))
         } else {
             note(release.disabled != self.is_disabled, if self.is_disabled { "is not offered" } else { "is offered" });
             spec.disabled = Some(self.is_disabled);
-            &self.notes
+            kept = self.notes_after(&release.notes);
+            &kept
         };
         // The notes of the import itself go with what they explain.
         note(release.notes != notes && !notes.starts_with(MARK) && !release.notes.starts_with(MARK), "notes");
@@ -92,6 +94,17 @@ impl Flags {
             changes.push("notes".to_owned());
         }
         changes
+    }
+
+    /// The notes to write: what the stream does not speak of any more keeps what it said last.
+    fn notes_after(&self, stored: &str) -> String {
+        if self.notes != MARK || stored.is_empty() {
+            self.notes.clone()
+        } else if stored.starts_with(MARK) {
+            stored.to_owned()
+        } else {
+            format!("{MARK}: {stored}")
+        }
     }
 
     /// In words, for a new release.

@@ -1,8 +1,8 @@
 //! One record per entry, also for refused ones, chained by hashes so that none can be taken out unseen.
 
-use tidegate_model::{Command, Digest, ObjectRef, Principal, RequestId, SteerStep, Timestamp};
+use tidegate_model::{Command, Digest, ObjectRef, Principal, RequestId, Timestamp};
 
-use crate::lifecycle::Action;
+use crate::lifecycle::{Action, step_name};
 use crate::rejection::Code;
 
 /// What one entry did, for the shell to store.
@@ -89,23 +89,6 @@ pub(crate) fn action_of(command: &Command) -> String {
         Command::Token(change) if change.grant.is_none() => format!("revoke token {}", change.name),
         Command::Token(change) => format!("grant token {}", change.name),
         Command::Steer(steer) => format!("{} {}", step_name(&steer.step), steer.release),
-    }
-}
-
-/// A step of the controller, as audit records write it.
-fn step_name(step: &SteerStep) -> &'static str {
-    match step {
-        SteerStep::Fire => "fire",
-        SteerStep::OpenCells(_) => "open cells",
-        SteerStep::Settle { .. } => "settle",
-        SteerStep::Doubt { .. } => "doubt",
-        SteerStep::Pass { .. } => "pass",
-        SteerStep::Fail { .. } => "fail",
-        SteerStep::Admit { .. } => "admit",
-        SteerStep::Freeze { .. } => "freeze",
-        SteerStep::Thaw { .. } => "thaw",
-        SteerStep::Complete => "complete",
-        SteerStep::Follow { .. } => "follow",
     }
 }
 

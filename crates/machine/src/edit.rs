@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 use tidegate_model::{
-    Attestation, Bundle, Catalog, CatalogChange, Cohort, CohortId, Created, Device, Entry, Exclusion, Hold, Object, ObjectRef,
-    Override, Policy, Principal, Product, ProductId, Release, ReleaseId, Seed, Stored, Timestamp,
+    Attestation, Bundle, Catalog, CatalogChange, Cohort, CohortId, Created, Device, Entry, Exclusion, ExclusionId, Hold, Object,
+    ObjectRef, Override, Policy, Principal, Product, ProductId, Release, ReleaseId, Seed, Stored, Timestamp,
 };
 
 use crate::index::Index;
@@ -99,6 +99,37 @@ impl Edit {
             Some(slot) => slot.after.clone(),
             None => self.before.get(name),
         }
+    }
+
+    /// All exclusions, as the command has changed them.
+    pub(crate) fn exclusions(&self) -> OrdMap<ExclusionId, Arc<Stored<Exclusion>>> {
+        let mut all = self.before.exclusions().clone();
+        for (name, slot) in &self.slots {
+            if let ObjectRef::Exclusion(id) = name {
+                match &slot.after {
+                    Some(Object::Exclusion(exclusion)) => drop(all.insert(id.clone(), exclusion.clone())),
+                    // A name of this kind names nothing else.
+                    _ => drop(all.remove(id)),
+                }
+            }
+        }
+        all
+    }
+
+    /// Ids of all releases that begin with this text, as the command has changed them.
+    pub(crate) fn releases_beginning_with(&self, text: &str) -> BTreeSet<ReleaseId> {
+        let Ok(first) = ReleaseId::new(text) else { return BTreeSet::new() };
+        let stored = self.before.releases().range(first..).map(|(id, _)| id);
+        let mut ids: BTreeSet<ReleaseId> = stored.take_while(|id| id.as_str().starts_with(text)).cloned().collect();
+        for (name, slot) in &self.slots {
+            match (name, &slot.after) {
+                (ObjectRef::Release(id), Some(_)) if id.as_str().starts_with(text) => drop(ids.insert(id.clone())),
+                (ObjectRef::Release(id), None) => drop(ids.remove(id)),
+                // Other kinds.
+                _ => {}
+            }
+        }
+        ids
     }
 
     /// Puts the object into the answer, at this place among the others.

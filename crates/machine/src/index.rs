@@ -18,6 +18,8 @@ pub(crate) struct Index {
     // Linked releases without a next one: at most one per cohort once a command is through.
     sinks: OrdMap<CohortKey, OrdSet<ReleaseId>>,
     drafts: OrdMap<(CohortKey, Place), OrdSet<ReleaseId>>,
+    // By domain value, whatever its key: rollouts with a cell that holds the token of the value's exclusions.
+    holding: OrdMap<String, OrdSet<ReleaseId>>,
 }
 
 impl Index {
@@ -73,6 +75,11 @@ impl Index {
         self.drafts.get(&(cohort.clone(), place.clone())).into_iter().flatten()
     }
 
+    /// Releases with a cell of this domain value that holds a token, whatever the domain's key.
+    pub(crate) fn holding(&self, value: &str) -> impl Iterator<Item = &ReleaseId> {
+        self.holding.get(value).into_iter().flatten()
+    }
+
     /// A reference to an object that does not exist, with one that has it.
     pub(crate) fn dangling(&self, exists: impl Fn(&ObjectRef) -> bool) -> Option<(ObjectRef, ObjectRef)> {
         let used = self.users.iter().find(|(object, _)| !exists(object));
@@ -98,6 +105,9 @@ impl Index {
             if release.rollout.state == RolloutState::Draft {
                 self.drafts.entry((cohort_of(release), release.place.clone())).or_default().insert(release.id.clone());
             }
+            for value in tokens_of(release) {
+                self.holding.entry(value.clone()).or_default().insert(release.id.clone());
+            }
         }
     }
 
@@ -117,6 +127,9 @@ impl Index {
             let release = &release.body;
             remove_from(&mut self.sinks, &cohort_of(release), &release.id);
             remove_from(&mut self.drafts, &(cohort_of(release), release.place.clone()), &release.id);
+            for value in tokens_of(release) {
+                remove_from(&mut self.holding, value, &release.id);
+            }
         }
     }
 }
@@ -129,6 +142,15 @@ fn remove_from<K: Ord + Clone, V: Ord + Clone>(map: &mut OrdMap<K, OrdSet<V>>, k
             map.remove(key);
         }
     }
+}
+
+/// The domain values whose tokens a rollout holds: COMPLETED and ROLLED_BACK give all of them back, PAUSED keeps them.
+fn tokens_of(release: &Release) -> impl Iterator<Item = &String> {
+    let is_on = match release.rollout.state {
+        RolloutState::Active | RolloutState::Paused => true,
+        RolloutState::Draft | RolloutState::RolledBack | RolloutState::Completed => false,
+    };
+    release.rollout.cells.iter().filter(move |(_, cell)| is_on && cell.holds_token()).map(|(value, _)| value)
 }
 
 /// The cohort of a release.

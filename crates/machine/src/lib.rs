@@ -12,6 +12,8 @@ pub mod audit;
 pub mod changes;
 mod commands;
 mod edit;
+pub mod exclusions;
+mod follows;
 mod graph;
 mod index;
 pub mod lifecycle;
@@ -21,6 +23,7 @@ pub mod parts;
 mod readiness;
 pub mod rejection;
 pub mod requests;
+mod roster;
 #[cfg(test)]
 mod scripts;
 pub mod settings;

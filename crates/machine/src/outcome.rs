@@ -90,15 +90,17 @@ pub enum WarningCode {
     RevertBelowEpoch,
     /// `clear` found no memory of that device.
     NothingToClear,
-    /// A freeze of a product or cohort holds devices, and the ramps in it run on.
+    /// A freeze of a product or cohort holds devices, and the ramps in it run on. No longer given; old answers have it.
     RampsRunOn,
     /// The product asks for signatures, and this build verifies none: its bundles cannot be published.
     SignaturesNotVerified,
+    /// An exclusion is in force that no stage of the policy is bound by: none has domains on its key.
+    ExclusionNotBinding,
 }
 
 impl WarningCode {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::LastStageNotEverybody,
         Self::PolicyIgnored,
         Self::BarrierSuperseded,
@@ -107,6 +109,7 @@ impl WarningCode {
         Self::NothingToClear,
         Self::RampsRunOn,
         Self::SignaturesNotVerified,
+        Self::ExclusionNotBinding,
     ];
 
     /// The code as answers write it.
@@ -121,6 +124,7 @@ impl WarningCode {
             Self::NothingToClear => "NOTHING_TO_CLEAR",
             Self::RampsRunOn => "RAMPS_RUN_ON",
             Self::SignaturesNotVerified => "SIGNATURES_NOT_VERIFIED",
+            Self::ExclusionNotBinding => "EXCLUSION_NOT_BINDING",
         }
     }
 

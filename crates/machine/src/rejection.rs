@@ -1,5 +1,6 @@
 //! Why a command was refused. A refusal is deterministic and part of the replicated result.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use thiserror::Error;
@@ -152,7 +153,9 @@ pub(crate) enum Cause {
     #[error("{} cannot {} while {}", ObjectRef::Release(.release.clone()), .action.as_str(), state_name(*.state))]
     IllegalTransition { release: ReleaseId, action: Action, state: RolloutState },
     #[error("{} cannot {}: {why}", ObjectRef::Release(.release.clone()), .action.as_str())]
-    IllegalNow { release: ReleaseId, action: Action, why: &'static str },
+    IllegalNow { release: ReleaseId, action: Action, why: Cow<'static, str> },
+    #[error("{} cannot {step}: {why}", ObjectRef::Release(.release.clone()))]
+    IllegalStep { release: ReleaseId, step: &'static str, why: Cow<'static, str> },
     #[error("{object}: {rule}")]
     Guard { code: Code, object: ObjectRef, rule: String },
     #[error("{object} is referred to by {user}")]
@@ -172,7 +175,7 @@ impl Cause {
             Self::Conflict { .. } | Self::SettingsConflict { .. } => Code::Conflict,
             Self::Invalid(_) => Code::InvalidObject,
             Self::Immutable { .. } => Code::Immutable,
-            Self::IllegalTransition { .. } | Self::IllegalNow { .. } => Code::IllegalTransition,
+            Self::IllegalTransition { .. } | Self::IllegalNow { .. } | Self::IllegalStep { .. } => Code::IllegalTransition,
             Self::Guard { code, .. } => *code,
             Self::InUse { .. } | Self::HasDevices { .. } => Code::InUse,
         }
@@ -193,7 +196,7 @@ impl Cause {
             | Self::Immutable { object, .. }
             | Self::Guard { object, .. }
             | Self::InUse { object, .. } => Some(object.clone()),
-            Self::IllegalTransition { release, .. } | Self::IllegalNow { release, .. } => {
+            Self::IllegalTransition { release, .. } | Self::IllegalNow { release, .. } | Self::IllegalStep { release, .. } => {
                 Some(ObjectRef::Release(release.clone()))
             }
             Self::HasDevices { product, .. } => Some(ObjectRef::Product(product.clone())),
@@ -217,6 +220,7 @@ impl Cause {
             | Self::Immutable { .. }
             | Self::IllegalTransition { .. }
             | Self::IllegalNow { .. }
+            | Self::IllegalStep { .. }
             | Self::Guard { .. }
             | Self::InUse { .. }
             | Self::HasDevices { .. } => subject.as_ref().and_then(version_of),

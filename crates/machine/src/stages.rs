@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tidegate_model::exposure::Admission;
 use tidegate_model::{
-    Basis, CellState, Created, Exposure, Lack, Policy, Position, Ppm, Release, Rollout, RolloutState, Selector, StageState,
-    Stored, Timestamp,
+    Basis, Catalog, Cell, CellState, Created, Exposure, Lack, Policy, Position, Ppm, Release, ReleaseId, Rollout, RolloutState,
+    Selector, Stage, StageState, Stored, Timestamp,
 };
 
 use crate::edit::Edit;
@@ -61,32 +61,50 @@ pub fn sub_status(release: &Release, now: Timestamp) -> Option<SubStatus> {
     })
 }
 
-/// What an open stage is doing, by its cells: what runs comes before what waits. A stage without cells runs.
+/// What an open stage is doing, by its cells: what runs comes before what bakes, and that before what waits. A stage
+/// without cells runs.
 fn status_of_cells(rollout: &Rollout) -> SubStatus {
-    let mut status = SubStatus::Running;
-    for cell in rollout.cells.values() {
-        let of_cell = match cell.state {
-            CellState::Open | CellState::Failed => return SubStatus::Running,
-            CellState::Passed => continue,
-            CellState::Settled => match cell.lack {
-                None => SubStatus::Baking,
-                Some(Lack::Approvals) => SubStatus::AwaitingApproval,
-                Some(Lack::Sample | Lack::Success | Lack::Devices) => SubStatus::Inconclusive,
-            },
-            CellState::Closed => SubStatus::WaitingDomain,
-        };
-        // In the order of the enum; a cell that runs has returned already.
-        status = if status == SubStatus::Running { of_cell } else { status.min(of_cell) };
-    }
-    status
+    let on_the_way = rollout.cells.values().filter(|cell| cell.state != CellState::Passed);
+    // The order of the enum.
+    on_the_way.map(status_of_cell).min().unwrap_or(SubStatus::Running)
 }
 
-/// The policy that applies to a release: its own, or the implicit one.
+/// What one cell that has not passed is doing.
+pub(crate) fn status_of_cell(cell: &Cell) -> SubStatus {
+    match (cell.state, cell.lack) {
+        (CellState::Closed, _) => SubStatus::WaitingDomain,
+        (CellState::Settled | CellState::Open, Some(Lack::Approvals)) => SubStatus::AwaitingApproval,
+        (CellState::Settled | CellState::Open, Some(Lack::Sample | Lack::Success | Lack::Devices)) => SubStatus::Inconclusive,
+        (CellState::Settled, None) => SubStatus::Baking,
+        (CellState::Open, None) | (CellState::Failed | CellState::Passed, _) => SubStatus::Running,
+    }
+}
+
+/// The policy that applies to a release: its own, or the implicit one, whose version is 0.
+#[must_use]
+pub fn policy_in(catalog: &Catalog, release: &ReleaseId) -> Arc<Stored<Policy>> {
+    catalog.policies().get(release).cloned().unwrap_or_else(|| implicit(release))
+}
+
+/// The policy that applies to a release while a command is at work.
 pub(crate) fn policy_of(edit: &Edit, release: &Release) -> Arc<Stored<Policy>> {
-    edit.policy(&release.id).unwrap_or_else(|| {
-        let created = Created { config_version: 0, seq: 0 };
-        Arc::new(Stored { version: 0, created, body: Policy::implicit(release.id.clone()) })
-    })
+    edit.policy(&release.id).unwrap_or_else(|| implicit(&release.id))
+}
+
+fn implicit(release: &ReleaseId) -> Arc<Stored<Policy>> {
+    let created = Created { config_version: 0, seq: 0 };
+    Arc::new(Stored { version: 0, created, body: Policy::implicit(release.clone()) })
+}
+
+/// The current stage of a rollout.
+#[must_use]
+pub fn current_stage<'a>(release: &Release, policy: &'a Policy) -> Option<&'a Stage> {
+    policy.stages.get(current_index(release))
+}
+
+/// The attribute whose values are the domains of the current stage.
+pub(crate) fn current_domain_key(release: &Release, policy: &Policy) -> Option<String> {
+    current_stage(release, policy)?.domains.as_ref().map(|domains| domains.key.clone())
 }
 
 /// True if the rollout no longer limits anybody, so that another release may become the latest.
@@ -101,6 +119,7 @@ pub(crate) fn is_unconstrained(release: &Release, policy: &Policy, now: Timestam
 
 fn some_reached_stage_admits_everybody(release: &Release, policy: &Policy, now: Timestamp) -> bool {
     let rollout = &release.rollout;
+    let now = rollout.ramp_now(now);
     let selects_everybody = |index: usize| policy.stages.get(index).is_some_and(|stage| stage.selector.is_everybody());
     let passed = rollout
         .passed
@@ -111,7 +130,7 @@ fn some_reached_stage_admits_everybody(release: &Release, policy: &Policy, now: 
     let origin = rollout.ramp_origin(release.published_at);
     let current = rollout.stage_state != StageState::Passed
         && selects_everybody(index)
-        && cells_passed(release)
+        && rollout.all_cells_passed()
         && policy.stages.get(index).is_some_and(|stage| stage.exposure.is_everybody(origin, now));
     passed || current
 }
@@ -121,27 +140,31 @@ pub(crate) fn current_index(release: &Release) -> usize {
     usize::try_from(release.rollout.stage_index).unwrap_or(usize::MAX)
 }
 
-fn cells_passed(release: &Release) -> bool {
-    release.rollout.cells.values().all(|cell| cell.state == CellState::Passed)
-}
-
-/// True if the last stage has passed: by hand, by its gate, or, without a gate, because its exposure has reached its end.
-pub(crate) fn last_stage_has_passed(release: &Release, policy: &Policy, now: Timestamp) -> bool {
+/// True if the last stage has passed: by hand, by its gate, or, without a gate, because its exposure has reached its end
+/// or, if it has domains, because every listed cell has passed.
+#[must_use]
+pub fn last_stage_has_passed(release: &Release, policy: &Policy, now: Timestamp) -> bool {
     let rollout = &release.rollout;
     let index = current_index(release);
     let Some(stage) = policy.stages.get(index).filter(|_| index + 1 == policy.stages.len()) else { return false };
     if rollout.stage_state == StageState::Passed {
         return true;
     }
+    if stage.gate.is_some() || rollout.stage_state != StageState::Open {
+        return false;
+    }
+    if stage.domains.is_some() {
+        return !rollout.cells.is_empty() && rollout.all_cells_passed();
+    }
     let (Some(origin), Some(opened_at)) = (rollout.ramp_origin(release.published_at), rollout.stage_opened_at) else {
         return false;
     };
-    let counts_by_itself = stage.gate.is_none() && rollout.stage_state == StageState::Open;
-    counts_by_itself && cells_passed(release) && stage.exposure.ends_at(origin, opened_at) <= now
+    stage.exposure.ends_at(origin, opened_at) <= rollout.ramp_now(now)
 }
 
 /// True if the last stage is for everybody in the cohort, with the exposure that it has come to.
-pub(crate) fn last_stage_is_for_everybody(release: &Release, policy: &Policy, now: Timestamp) -> bool {
+#[must_use]
+pub fn last_stage_is_for_everybody(release: &Release, policy: &Policy, now: Timestamp) -> bool {
     let rollout = &release.rollout;
     let Some(stage) = policy.stages.last() else { return false };
     let exposure = match rollout.stage_state {
@@ -154,6 +177,7 @@ pub(crate) fn last_stage_is_for_everybody(release: &Release, policy: &Policy, no
         | StageState::Failed => Some(&stage.exposure),
     };
     let origin = rollout.ramp_origin(release.published_at);
+    let now = rollout.ramp_now(now);
     stage.selector.is_everybody() && exposure.is_some_and(|exposure| exposure.is_everybody(origin, now))
 }
 

@@ -1,10 +1,11 @@
 //! The replicated state.
 
 use imbl::OrdMap;
-use tidegate_model::{Catalog, Digest, Principal, Role, Timestamp};
+use tidegate_model::{Catalog, Digest, Principal, ReleaseId, Role, Timestamp};
 
 use crate::audit::AuditHead;
 use crate::changes::ChangeTable;
+use crate::exclusions::{self, Holder};
 use crate::index::Index;
 use crate::requests::RequestTable;
 use crate::settings::{CONTROLLER, Settings, Token};
@@ -136,6 +137,14 @@ impl State {
     #[must_use]
     pub fn requests(&self) -> &RequestTable {
         &self.requests
+    }
+
+    /// Who keeps a cell of the release's current stage closed by an exclusion; `None` if it may open, or if there is no
+    /// such release or stage.
+    #[must_use]
+    pub fn exclusion_holder(&self, release: &ReleaseId, domain: &str) -> Option<Holder> {
+        let release = self.catalog.releases().get(release)?;
+        exclusions::blocker(self, &release.body, domain)
     }
 
     /// Which objects changed at which config version.

@@ -124,7 +124,7 @@ pub struct PassedStage {
 }
 
 /// A stage within one domain value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
     /// Its state.
     pub state: CellState,

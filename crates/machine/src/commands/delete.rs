@@ -26,7 +26,7 @@ pub(super) fn carry_out(edit: &mut Edit, delete: &Delete) -> Result<(), Cause> {
                 return Err(Cause::IllegalTransition { release: id.clone(), action: Action::EditPolicy, state });
             }
             if state != RolloutState::Draft {
-                let why = "its policy can be changed but not deleted once it is published";
+                let why = "its policy can be changed but not deleted once it is published".into();
                 return Err(Cause::IllegalNow { release: id.clone(), action: Action::EditPolicy, why });
             }
             edit.remove(name);

@@ -3,6 +3,7 @@
 mod apply;
 mod control;
 mod delete;
+mod passage;
 mod steer;
 mod transition;
 

@@ -17,6 +17,7 @@ use tidegate_model::{Document, Invalid, Object, ObjectRef, ReleaseId, Spec};
 
 use crate::commands::delete::{self, check_version};
 use crate::edit::Edit;
+use crate::follows;
 use crate::index::cohort_of;
 use crate::limits;
 use crate::rejection::{Cause, Code, FieldError};
@@ -76,10 +77,20 @@ pub(super) fn carry_out(edit: &mut Edit, documents: &[Document]) -> Result<(), C
     check_places(edit, &items)?;
     replace_drafts(edit, &items)?;
     links::adopt(edit, &items)?;
+    items.iter().for_each(|item| disable_copies(edit, item));
     for item in items.iter().filter(|item| !item.is_unchanged(edit)).collect::<Vec<_>>() {
         support::warn(edit, item.spec, &item.name);
     }
     Ok(())
+}
+
+/// A release that is disabled or enabled by its document takes its copies in following cohorts along, as by the verbs.
+fn disable_copies(edit: &mut Edit, item: &Item<'_>) {
+    let (Some(Object::Release(before)), Spec::Release(spec)) = (&item.before, item.spec) else { return };
+    let Some(after) = edit.release(&spec.id) else { return };
+    if before.body.disabled != after.body.disabled {
+        follows::set_disabled(edit, &after.body, after.body.disabled);
+    }
 }
 
 /// Compare-and-set of all documents, code by code.

@@ -1,18 +1,27 @@
 //! Editing the policy of a release that is on its way: what has been reached stays as it was.
 
-use tidegate_model::{ObjectRef, Policy, Release, RolloutState, StageState, Trigger};
+use tidegate_model::{ObjectRef, Policy, Release, Rollout, RolloutState, StageState, Trigger};
 
 use super::Item;
+use crate::commands::passage;
 use crate::edit::{Counts, Edit};
 use crate::lifecycle::{Action, Step, step};
 use crate::rejection::Cause;
-use crate::stages;
+use crate::{roster, stages};
 
 /// Judges the edit, and moves the opening of a stage whose trigger has not fired. Salt, stage and ramp origin stay.
 pub(super) fn take_effect(edit: &mut Edit, wanted: &Policy, item: &Item<'_>) -> Result<(), Cause> {
     let Some(release) = edit.release(&wanted.release) else { return Ok(()) };
     let release = &release.body;
-    if item.is_unchanged(edit) || release.rollout.state == RolloutState::Draft {
+    if item.is_unchanged(edit) {
+        return Ok(());
+    }
+    if release.rollout.state == RolloutState::Draft {
+        // Whatever kept it from being published is to be tried anew.
+        if release.rollout.flag.is_some() {
+            let rollout = Rollout { flag: None, ..release.rollout.clone() };
+            edit.put(Release { rollout, ..release.clone() }, Counts::No);
+        }
         return Ok(());
     }
     let before = match &item.before {
@@ -32,16 +41,40 @@ pub(super) fn take_effect(edit: &mut Edit, wanted: &Policy, item: &Item<'_>) -> 
     if !is_legal {
         return Err(Cause::IllegalTransition { release: release.id.clone(), action: Action::EditPolicy, state });
     }
+    if before.trigger != wanted.trigger && matches!(wanted.trigger, Trigger::After(_)) {
+        return Err(immutable(wanted, "trigger".to_owned(), "of a published release may not wait for another one"));
+    }
+    carry_over(edit, release, &before, wanted);
+    Ok(())
+}
+
+/// Brings the rollout in line with its new policy. What settled under another exposure or gate settles anew, so that no
+/// device is let past a bake by widening the stage during it.
+fn carry_over(edit: &mut Edit, release: &Release, before: &Policy, wanted: &Policy) {
+    let mut moved = release.clone();
+    let mut counts = Counts::No;
     if before.trigger != wanted.trigger {
-        let opens_at = match wanted.trigger {
+        moved.rollout.stage_opened_at = Some(match wanted.trigger {
             Trigger::At(at) => edit.now.max(at),
             Trigger::Now | Trigger::After(_) => edit.now,
-        };
-        let mut moved = release.clone();
-        moved.rollout.stage_opened_at = Some(opens_at);
-        edit.put(moved, Counts::No);
+        });
     }
-    Ok(())
+    let index = stages::current_index(release);
+    if let (Some(old), Some(new)) = (before.stages.get(index), wanted.stages.get(index)) {
+        let is_same = old.exposure == new.exposure && old.gate == new.gate;
+        if !is_same {
+            passage::settle_anew(&mut moved.rollout);
+        }
+    }
+    let has_more = index.saturating_add(1) < wanted.stages.len();
+    if release.rollout.stage_state == StageState::Passed && has_more {
+        passage::open_stage(&mut moved, wanted, index.saturating_add(1), edit.now);
+        counts = Counts::Yes;
+    }
+    roster::fit(&mut moved, wanted);
+    if moved != *release {
+        edit.put(moved, counts);
+    }
 }
 
 /// Reached stages may not be dropped, reordered or changed, other than the current one's exposure and gate.

@@ -1,10 +1,14 @@
 //! References between objects and versions under their product's scheme, judged on the result of the apply.
 
+use std::collections::BTreeSet;
+
 use tidegate_model::{
-    BundleId, CohortId, HoldScope, HoldSpec, Invalid, OverrideSpec, Policy, ProductId, ReleaseId, ReleaseSpec, Spec, Trigger,
+    Basis, BundleId, Cohort, CohortId, Exclusion, Exposure, HoldScope, HoldSpec, Invalid, ObjectRef, OverrideSpec, Policy, Ppm,
+    ProductId, Release, ReleaseId, ReleaseSpec, RolloutState, Spec, Trigger, limits,
 };
 
 use crate::edit::Edit;
+use crate::{exclusions, graph};
 
 /// Every reference of the document that leads nowhere or to the wrong product, and every unreadable version.
 pub(super) fn check(edit: &Edit, spec: &Spec) -> Vec<Invalid> {
@@ -22,6 +26,7 @@ pub(super) fn check(edit: &Edit, spec: &Spec) -> Vec<Invalid> {
             }
             if let Some(followed) = &spec.follows {
                 found.cohort("follows", &spec.product, followed);
+                found.follows(spec, followed);
             }
         }
         Spec::Bundle(spec) => found.product(&spec.product),
@@ -35,7 +40,7 @@ pub(super) fn check(edit: &Edit, spec: &Spec) -> Vec<Invalid> {
         }
         Spec::Hold(spec) => found.hold(spec),
         Spec::Override(spec) => found.override_of(spec),
-        Spec::Exclusion(_) => {}
+        Spec::Exclusion(spec) => found.exclusion(spec),
         Spec::Attestation(spec) => {
             found.rule(edit.bundle(&spec.bundle).is_some(), "bundle", spec.bundle.as_str(), "must be an existing bundle");
         }
@@ -112,17 +117,78 @@ impl Found<'_> {
         let Some(release) = self.edit.release(&spec.release) else {
             return self.rule(false, "release", spec.release.as_str(), "must be an existing release");
         };
-        match &spec.trigger {
-            Trigger::Now => {}
-            Trigger::At(at) => {
-                let spot = crate::graph::resolve(self.edit, &release.body);
-                let is_insertion = !release.body.linked && spot.is_ok_and(|spot| spot.next.is_some());
-                let rule = "must be now: the release stands before another one and is available at once";
-                self.rule(!is_insertion, "trigger.at", &at.to_string(), rule);
-            }
+        let rollout = &release.body.rollout;
+        let (field, value) = match &spec.trigger {
+            Trigger::Now => return self.roster(spec, &release.body),
+            Trigger::At(at) => ("trigger.at", at.to_string()),
             Trigger::After(other) => {
                 self.rule(self.edit.release(other).is_some(), "trigger.after", other.as_str(), "must be an existing release");
+                if rollout.state == RolloutState::Draft {
+                    let rule = "must not wait for this release in turn: neither would ever be published";
+                    self.rule(!self.waits_for(other, &spec.release), "trigger.after", other.as_str(), rule);
+                }
+                ("trigger.after", other.to_string())
             }
+        };
+        let spot = graph::resolve(self.edit, &release.body);
+        let is_insertion = !release.body.linked && spot.is_ok_and(|spot| spot.next.is_some());
+        let rule = "must be now: the release stands before another one and is available at once";
+        self.rule(!is_insertion, field, &value, rule);
+        self.roster(spec, &release.body);
+    }
+
+    /// True if a draft comes out only after `awaited` has, by the triggers of drafts.
+    fn waits_for(&self, draft: &ReleaseId, awaited: &ReleaseId) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut current = draft.clone();
+        while current != *awaited {
+            let is_draft = self.edit.release(&current).is_some_and(|release| release.body.rollout.state == RolloutState::Draft);
+            let next = match self.edit.policy(&current).map(|policy| policy.body.trigger.clone()) {
+                Some(Trigger::After(next)) if is_draft => next,
+                Some(Trigger::After(_) | Trigger::Now | Trigger::At(_)) | None => return false,
+            };
+            if !seen.insert(std::mem::replace(&mut current, next)) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// A share by roster of a cohort whose registered devices alone make it too long.
+    fn roster(&mut self, spec: &Policy, release: &Release) {
+        let cohort = ObjectRef::Cohort(release.product.clone(), release.cohort.clone());
+        let registered = u128::from(self.edit.index().devices(&cohort));
+        for (i, stage) in spec.stages.iter().enumerate() {
+            let Exposure::Percent { share, basis: Basis::Roster } = &stage.exposure else { continue };
+            let size = (u128::from(share.get()) * registered).div_ceil(1_000_000);
+            let fits = *share == Ppm::EVERYBODY || size <= limits::DEVICE_KEYS_MAX as u128;
+            let rule = || format!("must make a roster of at most {} devices: use basis hash", limits::DEVICE_KEYS_MAX);
+            self.rule(fits, &format!("stages[{i}].exposure.percent"), &share.to_string(), &rule());
+        }
+    }
+
+    /// Cohorts that follow each other in a ring.
+    fn follows(&mut self, cohort: &Cohort, followed: &CohortId) {
+        let mut seen = BTreeSet::from([cohort.id.clone()]);
+        let mut current = Some(followed.clone());
+        while let Some(id) = current {
+            if !seen.insert(id.clone()) {
+                let is_ring = id == cohort.id;
+                self.rule(!is_ring, "follows", followed.as_str(), "must not follow this cohort in turn");
+                return;
+            }
+            current = self.edit.cohort(&cohort.product, &id).and_then(|cohort| cohort.body.follows.clone());
+        }
+    }
+
+    /// An exclusion must not find open what it is to keep apart.
+    fn exclusion(&mut self, spec: &Exclusion) {
+        if let Some((one, other)) = exclusions::violated(self.edit, spec) {
+            let rule = format!(
+                "must not be open together: release {} is in {}, and release {} in {}",
+                one.release, one.domain, other.release, other.domain
+            );
+            self.rule(false, "groups", &format!("{}, {}", one.domain, other.domain), &rule);
         }
     }
 

@@ -3,6 +3,7 @@
 //! Each verb asks in the order of the codes: does the release exist, is it the expected version, are the options values
 //! that can mean something, does the lifecycle allow it, do the guards hold. Only then is anything written.
 
+mod advance;
 mod consent;
 mod progress;
 mod promote;
@@ -10,13 +11,18 @@ mod publish;
 mod withdraw;
 
 pub(super) use publish::draw_salt;
+pub(super) use withdraw::roll_back;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use tidegate_model::{Invalid, ObjectRef, Release, RolloutState, Stored, Transition, Verb, limits};
+use tidegate_model::{
+    DeviceKey, Invalid, ObjectRef, Release, ReleaseId, RolloutState, Stored, Transition, Verb, limits, memory_id,
+};
 
 use crate::commands::delete;
-use crate::edit::{Counts, Edit};
+use crate::edit::Edit;
+use crate::follows;
 use crate::lifecycle::{Action, Step, step};
 use crate::outcome::WarningCode;
 use crate::rejection::Cause;
@@ -40,7 +46,7 @@ pub(super) fn carry_out(edit: &mut Edit, transition: &Transition) -> Result<(), 
             withdraw::withdraw(edit, &asked, revert_to.as_ref(), *revert_share, *open_barrier)
         }
         Verb::Complete => progress::complete(edit, &asked),
-        Verb::Advance { domain } => progress::advance(edit, &asked, domain.as_deref()),
+        Verb::Advance { domain } => advance::advance(edit, &asked, domain.as_deref()),
         Verb::Approve { by, device: None } => consent::approve(edit, &asked, by.as_ref()),
         Verb::Approve { device: Some(device), .. } => consent::consent(edit, &asked, device),
         Verb::Discard => {
@@ -49,14 +55,21 @@ pub(super) fn carry_out(edit: &mut Edit, transition: &Transition) -> Result<(), 
         }
         Verb::Disable => set_disabled(edit, &asked, Action::Disable, true),
         Verb::Enable => set_disabled(edit, &asked, Action::Enable, false),
-        Verb::Clear { device } => {
-            asked.allow(Action::Clear)?;
-            let text = format!("no failure or local roll-back of bundle {} is on record for {device}", asked.body().bundle);
-            edit.warn(WarningCode::NothingToClear, name, text);
-            Ok(())
-        }
+        Verb::Clear { device } => clear(edit, &asked, device),
         Verb::Promote { to, new_id, keep_version } => promote::promote(edit, &asked, to, new_id.as_ref(), *keep_version),
     }
+}
+
+/// Publishes a draft whose trigger has fired. A refusal writes nothing.
+pub(super) fn publish_by_itself(edit: &mut Edit, release: &ReleaseId) -> Result<(), Cause> {
+    let asked = Asked::by_itself(edit, release)?;
+    publish::publish(edit, &asked, false, false)
+}
+
+/// Completes a rollout that has reached everybody.
+pub(super) fn complete_by_itself(edit: &mut Edit, release: &ReleaseId) -> Result<(), Cause> {
+    let asked = Asked::by_itself(edit, release)?;
+    progress::complete(edit, &asked)
 }
 
 /// What is asked for: the release as it stands, and why.
@@ -66,6 +79,12 @@ struct Asked {
 }
 
 impl Asked {
+    fn by_itself(edit: &Edit, release: &ReleaseId) -> Result<Self, Cause> {
+        let object = ObjectRef::Release(release.clone());
+        let release = edit.release(release).ok_or(Cause::NotFound { object })?;
+        Ok(Self { release, reason: String::new() })
+    }
+
     fn body(&self) -> &Release {
         &self.release.body
     }
@@ -97,9 +116,14 @@ impl Asked {
         release
     }
 
+    /// A copy to change, in the same state and with the reason given.
+    fn moved_on(&self) -> Release {
+        self.moved(Step::Stays)
+    }
+
     /// The lifecycle allows it, but not as things stand.
-    fn not_now(&self, action: Action, why: &'static str) -> Cause {
-        Cause::IllegalNow { release: self.body().id.clone(), action, why }
+    fn not_now(&self, action: Action, why: impl Into<Cow<'static, str>>) -> Cause {
+        Cause::IllegalNow { release: self.body().id.clone(), action, why: why.into() }
     }
 
     /// An option of the verb breaks a rule.
@@ -120,8 +144,21 @@ impl Asked {
 
 fn set_disabled(edit: &mut Edit, asked: &Asked, action: Action, disabled: bool) -> Result<(), Cause> {
     asked.allow(action)?;
-    if asked.body().disabled != disabled {
-        edit.put(Release { disabled, ..asked.body().clone() }, Counts::Yes);
+    follows::set_disabled(edit, asked.body(), disabled);
+    Ok(())
+}
+
+/// Forgets what a device went through with the bundle. What was counted of its failures is no replicated state: whoever
+/// counts forgets it when it sees this entry.
+fn clear(edit: &mut Edit, asked: &Asked, device: &DeviceKey) -> Result<(), Cause> {
+    asked.allow(Action::Clear)?;
+    let release = asked.body();
+    let memory = memory_id(&release.product, device, &release.bundle);
+    if edit.hold(&memory).is_some() {
+        edit.remove(&ObjectRef::Hold(memory));
+    } else {
+        let text = format!("neither local roll-back nor back-off of bundle {} is on record for {device}", release.bundle);
+        edit.warn(WarningCode::NothingToClear, asked.name(), text);
     }
     Ok(())
 }

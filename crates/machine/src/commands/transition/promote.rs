@@ -1,13 +1,10 @@
 //! A release of the same bundle in another cohort, as a draft: what was tested is what goes out, digest for digest.
 
-use std::collections::BTreeSet;
-
-use tidegate_model::{
-    CohortId, ObjectRef, Place, Release, ReleaseId, Rollout, RolloutState, Version, VersionScheme, VersionText,
-};
+use tidegate_model::{CohortId, ObjectRef, Place, Release, ReleaseId, RolloutState, Version, VersionScheme, VersionText};
 
 use super::Asked;
 use crate::edit::{Counts, Edit};
+use crate::follows;
 use crate::index::CohortKey;
 use crate::lifecycle::Action;
 use crate::readiness;
@@ -43,21 +40,9 @@ pub(super) fn promote(
     refuse_identical(edit, asked, &target)?;
     refuse_used_version(edit, asked, &target, version.as_ref())?;
     edit.name(name);
-    let copy = Release {
-        id,
-        cohort: to.clone(),
-        version,
-        // Numbers of one cohort say nothing in another.
-        version_requirement: source.version_requirement.clone().filter(|_| keep_version),
-        disabled: false,
-        published_at: None,
-        consents: BTreeSet::new(),
-        place: Place::Latest,
-        linked: false,
-        next: None,
-        rollout: Rollout::draft(),
-        ..source.clone()
-    };
+    // Numbers of one cohort say nothing in another.
+    let version_requirement = source.version_requirement.clone().filter(|_| keep_version);
+    let copy = Release { version, version_requirement, ..follows::draft_of(source, id, to.clone()) };
     edit.put(copy, Counts::Yes);
     Ok(())
 }

@@ -1,8 +1,11 @@
 //! DRAFT -> ACTIVE: the release becomes a node of its cohort's graph and its first stage opens.
 
-use tidegate_model::{Invalid, ObjectRef, Policy, Release, RolloutState, SaltOrigin, StageState, Trigger};
+use std::collections::BTreeSet;
+
+use tidegate_model::{Invalid, ObjectRef, Policy, Release, RolloutState, SaltOrigin, Trigger};
 
 use super::Asked;
+use crate::commands::passage;
 use crate::edit::{Counts, Edit};
 use crate::graph::{self, Spot};
 use crate::index::cohort_of;
@@ -38,17 +41,20 @@ pub(super) fn publish(edit: &mut Edit, asked: &Asked, supersede: bool, insert_un
         None => take_over(edit, asked, &spot, supersede)?,
     };
 
+    warn_of_exclusions(edit, draft, &policy.body);
     let mut release = asked.moved(step);
-    open_first_stage(edit, &mut release, &policy.body);
+    release.rollout.flag = None;
     match salt {
         Some(inherited) => {
             release.rollout.salt = inherited.rollout.salt;
             release.rollout.salt_origin = SaltOrigin::Inherited(inherited.id.clone());
             release.rollout.admitted = inherited.rollout.admitted.clone();
             release.rollout.admitted_max = inherited.rollout.admitted_max;
+            release.rollout.dismissed = inherited.rollout.dismissed.clone();
         }
         None => draw_salt(edit, &mut release),
     }
+    open_first_stage(edit, &mut release, &policy.body);
     graph::link(edit, release, &spot);
     Ok(())
 }
@@ -96,11 +102,21 @@ fn open_first_stage(edit: &Edit, release: &mut Release, policy: &Policy) {
         // One that is published by hand before its After trigger counts as fired.
         Trigger::Now | Trigger::After(_) => now,
     };
-    let rollout = &mut release.rollout;
-    rollout.activated_at = Some(now);
-    rollout.stage_index = 0;
-    rollout.stage_state = StageState::Open;
-    rollout.stage_opened_at = Some(opens_at);
+    release.rollout.activated_at = Some(now);
+    passage::open_stage(release, policy, 0, opens_at);
+}
+
+/// An exclusion binds only stages with domains on its key: a policy without one goes past it.
+fn warn_of_exclusions(edit: &mut Edit, draft: &Release, policy: &Policy) {
+    let keys: BTreeSet<&str> =
+        policy.stages.iter().filter_map(|stage| stage.domains.as_ref()).map(|domains| domains.key.as_str()).collect();
+    for (id, exclusion) in edit.exclusions() {
+        let key = &exclusion.body.key;
+        if !keys.contains(key.as_str()) {
+            let text = format!("exclusion {id} does not bind this rollout: no stage of its policy has domains on {key}");
+            edit.warn(WarningCode::ExclusionNotBinding, ObjectRef::Policy(draft.id.clone()), text);
+        }
+    }
 }
 
 fn is_for_everybody_at_once(policy: &Policy) -> bool {

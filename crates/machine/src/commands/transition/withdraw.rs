@@ -4,6 +4,7 @@ use tidegate_model::{ObjectRef, Ppm, Release, ReleaseId, RolloutState};
 
 use super::{Asked, progress};
 use crate::edit::{Counts, Edit};
+use crate::follows;
 use crate::lifecycle::{Action, Step};
 use crate::outcome::WarningCode;
 use crate::rejection::Cause;
@@ -25,20 +26,63 @@ pub(super) fn withdraw(
         None => {}
     }
     let mut release = asked.body().clone();
-    match asked.allow(Action::Withdraw)? {
-        Step::To(_) => roll_back(edit, &mut release, asked.reason.clone()),
-        Step::Stays | Step::Gone | Step::No => {}
+    let is_first = match asked.allow(Action::Withdraw)? {
+        Step::To(_) => true,
+        Step::Stays | Step::Gone | Step::No => false,
+    };
+    if is_first {
+        roll_back(edit, &mut release, asked.reason.clone());
     }
-    release.rollout.revert_to = revert_to.cloned();
-    release.rollout.revert_share = revert_share;
-    release.rollout.open_barrier = open_barrier;
+    let options = Options { revert_to: revert_to.cloned(), revert_share, open_barrier };
+    for copy in follows::copies(edit, &release) {
+        withdraw_copy(edit, copy, &options, is_first, &asked.reason);
+    }
+    options.write(&mut release);
     edit.put(release, Counts::Yes);
     Ok(())
 }
 
+/// What a withdrawal says beside itself.
+struct Options {
+    revert_to: Option<ReleaseId>,
+    revert_share: Ppm,
+    open_barrier: bool,
+}
+
+impl Options {
+    fn write(self, release: &mut Release) {
+        release.rollout.revert_to = self.revert_to;
+        release.rollout.revert_share = self.revert_share;
+        release.rollout.open_barrier = self.open_barrier;
+    }
+}
+
+/// A copy in a cohort that follows goes with it, back to the copy of where devices go back to, if that stands. A copy that
+/// was withdrawn by itself keeps what was said of it then.
+fn withdraw_copy(edit: &mut Edit, mut copy: Release, options: &Options, is_first: bool, reason: &str) {
+    match copy.rollout.state {
+        RolloutState::Draft => return,
+        RolloutState::RolledBack if is_first => return,
+        RolloutState::RolledBack => {}
+        RolloutState::Active | RolloutState::Paused | RolloutState::Completed => roll_back(edit, &mut copy, reason.to_owned()),
+    }
+    let stands =
+        |release: &Release| release.linked && matches!(release.rollout.state, RolloutState::Completed | RolloutState::Active);
+    let copy_of = |to: &ReleaseId| {
+        let id = ReleaseId::new(&follows::copy_name(to, &copy.cohort)).ok()?;
+        let to = edit.release(&id)?;
+        (to.body.cohort == copy.cohort && stands(&to.body)).then_some(id)
+    };
+    let revert_to = options.revert_to.as_ref().and_then(copy_of);
+    let revert_share = if revert_to.is_some() { options.revert_share } else { Ppm::EVERYBODY };
+    Options { revert_to, revert_share, open_barrier: options.open_barrier }.write(&mut copy);
+    edit.put(copy, Counts::Yes);
+}
+
 /// Ends a rollout for good.
-pub(super) fn roll_back(edit: &Edit, release: &mut Release, reason: String) {
+pub(crate) fn roll_back(edit: &Edit, release: &mut Release, reason: String) {
     progress::end_pause(edit, release);
+    release.rollout.frozen_since = None;
     release.rollout.state = RolloutState::RolledBack;
     release.rollout.reason = reason;
 }

@@ -33,12 +33,12 @@ impl Steering {
     }
 
     /// Everything due at `now`, one command per entry.
-    pub(crate) fn due(&self, _state: &State, _now: Timestamp) -> Vec<Command> {
-        Vec::new()
+    pub(crate) fn due(&self, state: &State, now: Timestamp) -> Vec<Command> {
+        tidegate_controller::due(state, &self.health, now)
     }
 
     /// The next instant after `now` at which something falls due by time alone.
-    pub(crate) fn next_due(&self, _state: &State, _now: Timestamp) -> Option<Timestamp> {
-        None
+    pub(crate) fn next_due(&self, state: &State, now: Timestamp) -> Option<Timestamp> {
+        tidegate_controller::next_due(state, &self.health, now)
     }
 }

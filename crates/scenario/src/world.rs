@@ -93,7 +93,7 @@ impl World {
         by: Option<&Principal>,
         request_id: Option<&RequestId>,
         command: Command,
-    ) -> Result<Outcome, Rejection> {
+    ) -> Result<Outcome, Box<Rejection>> {
         let operator = || Principal::new(OPERATOR).expect("a plain word is an id");
         let result = self.propose(by.cloned().unwrap_or_else(operator), request_id, command.clone());
         if let (Ok(_), Command::Transition(transition)) = (&result, &command)
@@ -105,7 +105,12 @@ impl World {
         result
     }
 
-    fn propose(&mut self, principal: Principal, request_id: Option<&RequestId>, command: Command) -> Result<Outcome, Rejection> {
+    fn propose(
+        &mut self,
+        principal: Principal,
+        request_id: Option<&RequestId>,
+        command: Command,
+    ) -> Result<Outcome, Box<Rejection>> {
         self.entries += 1;
         let fresh = || RequestId::new(&format!("entry-{}", self.entries)).expect("letters, digits and a dash");
         let entry = Entry {
@@ -122,7 +127,7 @@ impl World {
         let stamp = Stamp { config_version, epoch, applied_index: index };
         self.snapshot = compile(&self.snapshot, self.state.catalog(), &applied.changes, stamp);
         self.steering.learn(&applied.changes, self.now);
-        applied.result
+        applied.result.map_err(Box::new)
     }
 
     /// Moves the clock to `at`: the controller acts at every instant on the way at which something falls due, and at `at`

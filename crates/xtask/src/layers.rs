@@ -15,7 +15,15 @@ use toml::{Table, Value};
 use crate::workspace::walk;
 
 /// Crates without I/O, clock, randomness, tasks, logs and metrics.
-pub const PURE: [&str; 5] = ["tidegate-model", "tidegate-machine", "tidegate-eligibility", "tidegate-proto", "tidegate-manifest"];
+pub const PURE: [&str; 7] = [
+    "tidegate-model",
+    "tidegate-machine",
+    "tidegate-eligibility",
+    "tidegate-controller",
+    "tidegate-proto",
+    "tidegate-manifest",
+    "tidegate-scenario",
+];
 
 /// What a pure crate may not depend on, however indirectly it would be used.
 const IMPURE: [&str; 8] = ["tokio", "tokio-stream", "rand", "getrandom", "tracing", "prometheus-client", "rustix", "hyper"];

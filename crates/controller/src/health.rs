@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 use tidegate_model::{
-    BundleId, Catalog, CatalogChange, DeviceKey, Object, ProductId, Release, ReleaseId, RolloutState, Timestamp,
+    BundleId, Catalog, CatalogChange, DeviceKey, Object, ObjectRef, ProductId, Release, ReleaseId, RolloutState, Timestamp,
 };
 
 use crate::event::{Event, EventKind, Intake, Sighting};
 use crate::health::ids::SeenIds;
-use crate::health::trial::Trial;
+use crate::health::trial::{Baseline, Moment, Trial};
 use crate::limits;
 
 /// What is known of a device because it was seen.
@@ -58,6 +58,12 @@ pub struct Health {
     trials: OrdMap<ReleaseId, Trials>,
     trials_total: usize,
     roll_backs: OrdSet<Memory>,
+    /// Number of events taken in.
+    arrivals: u64,
+    /// Releases whose gate has failed and was not acknowledged yet.
+    failed_gates: OrdSet<ReleaseId>,
+    /// The last acknowledgement of a failed gate, and how many events had been taken in until then.
+    acknowledged: OrdMap<ReleaseId, (Timestamp, u64)>,
     /// Attempts with failures, so that back-offs are found without looking at all.
     troubled: OrdSet<(ReleaseId, DeviceKey)>,
 }
@@ -79,13 +85,42 @@ impl Health {
         self.note_seen(&sighting.product, &sighting.device, at, Some(facts), SeenFacts::default);
     }
 
-    /// Devices were registered, or their records changed: that counts as being seen. Whoever applies entries hands over
-    /// their changes. A registered device of which nothing else is known counts as seen, too.
+    /// Entries changed the catalog. Whoever applies entries hands over their changes, in order: a device that is registered
+    /// counts as being seen, and what is taken in before a failed gate is acknowledged is told from what comes after, also
+    /// at one instant. (Without this, a registered device counts as seen always, and instants decide.)
     pub fn learn(&mut self, changes: &[CatalogChange], at: Timestamp) {
         for change in changes {
-            if let CatalogChange::Put(Object::Device(device)) = change {
-                self.note_seen(&device.body.product, &device.body.key, at, None, SeenFacts::default);
+            match change {
+                CatalogChange::Put(Object::Device(device)) => {
+                    self.note_seen(&device.body.product, &device.body.key, at, None, SeenFacts::default);
+                }
+                CatalogChange::Put(Object::Release(release)) => self.note_gate(&release.body),
+                CatalogChange::Remove(ObjectRef::Release(release)) => {
+                    self.failed_gates.remove(release);
+                    self.acknowledged.remove(release);
+                }
+                // Nothing else bears on evidence.
+                CatalogChange::Put(_) | CatalogChange::Remove(_) => {}
             }
+        }
+    }
+
+    fn note_gate(&mut self, release: &Release) {
+        let id = &release.id;
+        if release.rollout.gate_failed {
+            self.failed_gates.insert(id.clone());
+        } else if self.failed_gates.remove(id).is_some()
+            && let Some(at) = release.rollout.acknowledged_at
+        {
+            self.acknowledged.insert(id.clone(), (at, self.arrivals));
+        }
+    }
+
+    /// Which failures belong to the acknowledgement of this instant.
+    pub(crate) fn baseline(&self, release: &ReleaseId, at: Timestamp) -> Baseline {
+        match self.acknowledged.get(release) {
+            Some((seen, arrival)) if *seen == at => Baseline::Arrival(*arrival),
+            Some(_) | None => Baseline::Time(at),
         }
     }
 
@@ -95,6 +130,7 @@ impl Health {
         if !self.ids.note(&event.product, &event.event_id) {
             return Intake::Duplicate;
         }
+        self.arrivals += 1;
         let release = release_of(catalog, event);
         // A device that is only known by its events is taken to be where its release is.
         let presumed = || SeenFacts {
@@ -192,8 +228,8 @@ impl Health {
             devices: OrdMap::new(),
             codes: OrdMap::new(),
         });
-        let trial = trials.devices.entry(event.device.clone()).or_insert_with(|| Trial::new(at));
-        trial.take_in(event.kind, event.at, at, stage);
+        let trial = trials.devices.entry(event.device.clone()).or_insert_with(|| Trial::new(stage));
+        trial.take_in(event.kind, event.at, Moment { at, arrival: self.arrivals }, stage);
         if !is_known {
             self.trials_total += 1;
         }

@@ -134,7 +134,12 @@ impl Unit<'_> {
             return Some(SteerStep::Settle { domain: self.domain() });
         }
         let is_over = now >= begins_at.plus(self.gate.bake);
-        if tally.known == 0 && is_over { self.doubt(Lack::Devices) } else { None }
+        match self.doubted {
+            _ if tally.known == 0 && is_over => self.doubt(Lack::Devices),
+            // It is empty no longer, and has nothing to show yet.
+            Some(Doubted::Devices) => self.doubt(Lack::Sample),
+            Some(Doubted::Approvals | Doubted::Evidence) | None => None,
+        }
     }
 
     fn doubt(&self, lack: Lack) -> Option<SteerStep> {

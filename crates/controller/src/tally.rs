@@ -12,7 +12,7 @@ use tidegate_model::{Basis, DeviceFacts, DeviceKey, Exposure, Policy, Release, R
 use crate::event::Ending;
 use crate::fleet::{Fleet, Fleets, Known};
 use crate::health::Health;
-use crate::health::trial::Trial;
+use crate::health::trial::{Baseline, Trial};
 
 /// What a gate sees: devices, each with one outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,11 +90,12 @@ pub(crate) fn current(
         domains.values.iter().find(|listed| *listed == value).map(String::as_str)
     };
     let trials = health.trials(&release.id);
+    let baseline = rollout.acknowledged_at.map(|at| health.baseline(&release.id, at));
     for (key, trial) in trials.into_iter().flat_map(|trials| &trials.devices) {
         if trial.attempted(rollout.stage_index) {
             let known = Known::find(catalog, health, &release.product, key);
-            let is_own = is_new(trial, rollout) && stage.selector.matches(&known);
-            tallies.each(cell_of(&known), |tally| count_attempt(tally, trial, rollout, is_own));
+            let is_own = trial.began_in(rollout.stage_index) && stage.selector.matches(&known);
+            tallies.each(cell_of(&known), |tally| count_attempt(tally, trial, rollout.stage_index, baseline, is_own));
         }
     }
     let fleets: Rc<BTreeMap<_, Fleet<'_>>> = fleets.of(&release.product);
@@ -102,7 +103,7 @@ pub(crate) fn current(
     for known in devices.iter().filter(|known| stage.selector.matches(*known)) {
         let trial = trials.and_then(|trials| trials.devices.get(known.key));
         let is_admitted = admits_at_end(stage, rollout, known);
-        let began_earlier = trial.is_some_and(|trial| !is_new(trial, rollout));
+        let began_earlier = trial.is_some_and(|trial| !trial.began_in(rollout.stage_index));
         let has_outcome = trial.is_some_and(|trial| trial.ending_in(rollout.stage_index).is_some());
         let has_tried = trial.is_some_and(|trial| trial.attempted(rollout.stage_index));
         tallies.each(cell_of(known), |tally| {
@@ -116,18 +117,13 @@ pub(crate) fn current(
     tallies
 }
 
-/// True if the device's first event for the release was taken in since the stage opened.
-fn is_new(trial: &Trial, rollout: &Rollout) -> bool {
-    rollout.stage_opened_at.is_some_and(|opened| opened <= trial.first_at)
-}
-
-fn count_attempt(tally: &mut Tally, trial: &Trial, rollout: &Rollout, is_own: bool) {
-    let ending = trial.ending_in(rollout.stage_index);
+fn count_attempt(tally: &mut Tally, trial: &Trial, stage: u32, baseline: Option<Baseline>, is_own: bool) {
+    let ending = trial.ending_in(stage);
     count(&mut tally.all, ending);
     if is_own {
         count(&mut tally.own, ending);
     }
-    let acknowledged = rollout.acknowledged_at.and_then(|at| trial.ending_in_as_of(rollout.stage_index, at));
+    let acknowledged = baseline.and_then(|until| trial.ending_in_as_of(stage, until));
     tally.failed_at_acknowledgement += u64::from(acknowledged.is_some_and(Ending::is_failure));
 }
 

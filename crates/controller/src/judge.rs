@@ -15,6 +15,8 @@ pub const EMPTY_STAGE: &str = "EMPTY_STAGE";
 pub(crate) struct Unit<'a> {
     pub(crate) domain: Option<&'a str>,
     pub(crate) gate: Gate,
+    /// What it settles by.
+    settles_by: Gate,
     opened_at: Timestamp,
     settled_at: Option<Timestamp>,
     /// What it was last found to lack, as far as that is written down.
@@ -62,6 +64,7 @@ fn whole<'a>(rolling: &Rolling<'_>, gate: &Gate) -> Vec<Unit<'a>> {
     vec![Unit {
         domain: None,
         gate: gate.clone(),
+        settles_by: gate.clone(),
         opened_at: opened_at.plus(rollout.stage_paused),
         settled_at: rollout.stage_settled_at,
         doubted,
@@ -75,13 +78,10 @@ fn cell<'a>(rolling: &Rolling<'_>, domains: &Domains, gate: &Gate, value: &'a st
         CellState::Closed | CellState::Passed | CellState::Failed => return None,
     }
     // If the gate judges the stage as a whole, a cell is only waited for: it passes when it has settled.
-    let gate = if domains.gate_each {
-        gate.clone()
-    } else {
-        Gate { min_sample: gate.min_sample, allow_empty: gate.allow_empty, ..Gate::default() }
-    };
+    let settles_by = gate.clone();
+    let gate = if domains.gate_each { gate.clone() } else { Gate { allow_empty: gate.allow_empty, ..Gate::default() } };
     let doubted = cell.lack.map(Doubted::from);
-    Some(Unit { domain: Some(value), gate, opened_at: cell.opened_at?, settled_at: cell.settled_at, doubted })
+    Some(Unit { domain: Some(value), gate, settles_by, opened_at: cell.opened_at?, settled_at: cell.settled_at, doubted })
 }
 
 impl Unit<'_> {
@@ -130,7 +130,7 @@ impl Unit<'_> {
             return None;
         }
         let is_vacuous = tally.known == 0 && self.gate.allow_empty;
-        if gate::is_settled(&self.gate, tally) || is_vacuous {
+        if gate::is_settled(&self.settles_by, tally) || is_vacuous {
             return Some(SteerStep::Settle { domain: self.domain() });
         }
         let is_over = now >= begins_at.plus(self.gate.bake);

@@ -179,7 +179,7 @@ fn g_71_of_operator_and_controller_one_advances_and_the_other_hears_conflict() {
     assert_eq!(runner.propose("controller", commands[0].clone()), Err(Code::Conflict));
     assert_eq!(runner.release("r1").rollout.stage_index, 1);
     runner.settle();
-    runner.expect("r1", "Active three BAKING");
+    runner.expect("r1", "Active three BAKING now");
 }
 
 #[test]

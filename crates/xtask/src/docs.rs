@@ -1,4 +1,5 @@
-//! Generated reference pages: `docs/reference/layers.md`, the crates as they stand, from manifests and crate headers.
+//! Generated reference pages: `docs/reference/layers.md`, the crates as they stand, from manifests and crate headers, and
+//! `docs/reference/properties.md`, the laws with the tests that show them.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,28 +9,39 @@ use anyhow::{Context as _, Result};
 use toml::Table;
 
 use crate::layers::{Crate, PURE, Rules};
+use crate::properties;
 use crate::workspace::walk;
 
 const ARCHITECTURE: &str = "docs/architecture.md";
 const LAYERS: &str = "docs/reference/layers.md";
+const PROPERTIES: &str = "docs/reference/properties.md";
+
+/// Every page with its content.
+fn pages(root: &Path) -> Result<[(&'static str, String); 2]> {
+    Ok([(LAYERS, layers(root)?), (PROPERTIES, properties::page(root)?)])
+}
 
 /// Writes the pages.
 ///
 /// # Errors
 /// A manifest or page that cannot be read or written.
 pub fn write(root: &Path) -> Result<()> {
-    let path = root.join(LAYERS);
-    fs::create_dir_all(path.parent().expect("the page lies in a folder"))?;
-    fs::write(&path, layers(root)?).with_context(|| format!("cannot write {LAYERS}"))
+    for (name, content) in pages(root)? {
+        let path = root.join(name);
+        fs::create_dir_all(path.parent().expect("the page lies in a folder"))?;
+        fs::write(&path, content).with_context(|| format!("cannot write {name}"))?;
+    }
+    Ok(())
 }
 
 /// Names every page that is not what the sources make.
 ///
 /// # Errors
-/// A manifest that cannot be read.
+/// A manifest or source file that cannot be read.
 pub fn differences(root: &Path) -> Result<Vec<String>> {
-    let is_same = fs::read_to_string(root.join(LAYERS)).ok() == Some(layers(root)?);
-    Ok(if is_same { Vec::new() } else { vec![format!("{LAYERS}: differs from the manifests")] })
+    let differs = |(name, content): &(&str, String)| fs::read_to_string(root.join(name)).ok().as_ref() != Some(content);
+    let pages = pages(root)?;
+    Ok(pages.iter().filter(|page| differs(page)).map(|(name, _)| format!("{name}: differs from the sources")).collect())
 }
 
 /// Names every test that `docs/architecture.md` relies on and that is not there: a word of three or more parts joined by

@@ -7,7 +7,9 @@
 mod codegen;
 mod docs;
 mod fix;
+mod laws;
 mod layers;
+mod properties;
 mod sim;
 mod sources;
 mod verify;
@@ -41,7 +43,7 @@ enum Task {
     Fix,
     /// Generate crates/proto/src/gen from proto
     Codegen,
-    /// Generate docs/reference/layers.md
+    /// Generate the pages of docs/reference that are made from the sources
     Docs,
     /// Sweep the simulation over many seeds, each in two processes
     Sim {

@@ -39,8 +39,10 @@ pub(crate) fn due(catalog: &Catalog, health: &Health, now: Timestamp) -> Vec<Com
         };
         let until = last.plus(retry.backoff);
         let id = memory_id(&release.product, device, &release.bundle);
-        let is_there = catalog.holds().get(&id).is_some_and(|hold| hold.body.until.is_none_or(|found| found >= until));
-        if until > now && !is_there && !missing.get(&id).is_some_and(|memory| memory.until.is_none_or(|found| found >= until)) {
+        let lasts = |found: Option<Timestamp>| found.is_none_or(|found| found >= until);
+        let is_there = catalog.holds().get(&id).is_some_and(|hold| lasts(hold.body.until))
+            || missing.get(&id).is_some_and(|memory| lasts(memory.until));
+        if until > now && !is_there {
             missing.insert(id, Memory { product: &release.product, device, bundle: &release.bundle, until: Some(until) });
         }
     }

@@ -89,14 +89,19 @@ pub(crate) fn current(
         let value = known.attribute(&domains.key)?;
         domains.values.iter().find(|listed| *listed == value).map(String::as_str)
     };
+    let tells_devices_apart = stage.domains.is_some() || !stage.selector.is_everybody();
     let trials = health.trials(&release.id);
     let baseline = rollout.acknowledged_at.map(|at| health.baseline(&release.id, at));
     for (key, trial) in trials.into_iter().flat_map(|trials| &trials.devices) {
-        if trial.attempted(rollout.stage_index) {
-            let known = Known::find(catalog, health, &release.product, key);
-            let is_own = trial.began_in(rollout.stage_index) && stage.selector.matches(&known);
-            tallies.each(cell_of(&known), |tally| count_attempt(tally, trial, rollout.stage_index, baseline, is_own));
+        if !trial.attempted(rollout.stage_index) {
+            continue;
         }
+        // Looked up only where it matters who the device is.
+        let known = tells_devices_apart.then(|| Known::find(catalog, health, &release.product, key));
+        let matches = known.as_ref().is_none_or(|known| stage.selector.matches(known));
+        let is_own = trial.began_in(rollout.stage_index) && matches;
+        let cell = known.as_ref().and_then(&cell_of);
+        tallies.each(cell, |tally| count_attempt(tally, trial, rollout.stage_index, baseline, is_own));
     }
     let fleets: Rc<BTreeMap<_, Fleet<'_>>> = fleets.of(&release.product);
     let devices = fleets.get(&release.cohort).map_or(&[][..], |fleet| &fleet.devices);

@@ -31,7 +31,7 @@ pub const TOKENS_MAX: usize = 10_000;
 /// Most devices that have consented to one release; one more is `INVALID_OBJECT`.
 pub const CONSENTS_MAX: usize = 100_000;
 /// Most people who approve one stage; one more is `INVALID_OBJECT`.
-pub const APPROVALS_MAX: usize = 100;
+pub const APPROVALS_MAX: usize = tidegate_model::limits::APPROVALS_MAX;
 /// Largest number of versions of one object that the history may be told to keep.
 pub const HISTORY_VERSIONS_MAX: u32 = 100_000;
 /// Largest number of records that the audit may be told to keep.

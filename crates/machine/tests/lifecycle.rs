@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use tidegate_machine::{Code, State, apply};
 use tidegate_model::{
-    Catalog, CohortId, Command, DeviceKey, Exposure, Policy, Position, Ramp, Release, RolloutState, Span, Spec, Timestamp,
-    Transition, Verb,
+    Catalog, CellState, CohortId, Command, DeviceKey, Exposure, Policy, Position, Ramp, Release, RolloutState, Span, Spec,
+    Timestamp, Transition, Verb,
 };
 use world::{
     GENESIS, PUBLISH, START, WITHDRAW, beginning, cohort_id, document, entry, log, moves, release, release_id, run, stage,
@@ -33,10 +33,12 @@ fn limits_nobody(catalog: &Catalog, release: &Release, now: Timestamp) -> bool {
     let implicit = Policy::implicit(release.id.clone());
     let policy = catalog.policies().get(&release.id).map_or(&implicit, |policy| &policy.body);
     let has_fired = rollout.stage_opened_at.is_some_and(|at| at <= now);
+    let now = rollout.frozen_since.map_or(now, |since| since.min(now));
     let is_reached_and_open = (0..=rollout.stage_index as usize).any(|i| {
         let exposure = rollout.passed.get(i).map_or(&policy.stages[i].exposure, |passed| &passed.exposure);
         let origin = rollout.ramp_origin(release.published_at);
-        policy.stages[i].selector.is_everybody() && exposure.is_everybody(origin, now)
+        let cells_passed = rollout.passed.len() > i || rollout.cells.values().all(|cell| cell.state == CellState::Passed);
+        cells_passed && policy.stages[i].selector.is_everybody() && exposure.is_everybody(origin, now)
     });
     rollout.state == RolloutState::Active && has_fired && is_reached_and_open
 }

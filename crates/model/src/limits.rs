@@ -29,6 +29,8 @@ pub const STAGES_MAX: usize = 64;
 pub const RAMP_STEPS_MAX: usize = 1_000;
 /// Most domain values of one stage.
 pub const DOMAINS_MAX: usize = 1_000;
+/// Most people who approve one stage, and most approvals that a gate may ask for.
+pub const APPROVALS_MAX: usize = 100;
 /// Most artifacts of one bundle.
 pub const ARTIFACTS_MAX: usize = 64;
 /// Most signatures of one bundle.

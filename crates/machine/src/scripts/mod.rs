@@ -3,7 +3,7 @@
 //! A noun applies a document (`product os`, `release r1 bundle=b1 previous=r0`), a verb moves a rollout (`pause r1`).
 //! Between `begin` and `apply` or `batch` they are collected into one entry. Any write takes `expect=VERSION`,
 //! `id=REQUEST` and `reason=TEXT`; a prefix names the caller (`alice: pause r1`). `at SECONDS` sets the clock of the next
-//! entries. `graph`, `show`, `get`, `state`, `changes` and `tokens` look. `UPDATE_GOLDENFILES=1 cargo test` writes the
+//! entries. `steer STEP RELEASE` is a step of the controller. `graph`, `show`, `get`, `state`, `changes` and `tokens` look. `UPDATE_GOLDENFILES=1 cargo test` writes the
 //! answers; read them before committing.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -14,7 +14,7 @@ mod verbs;
 use std::error::Error;
 
 use goldenscript::{Argument, Context, Runner};
-use tidegate_model::{Command, Document, Entry, Principal, RequestId, Seed, Timestamp};
+use tidegate_model::{Command, Document, Entry, Principal, RequestId, Seed, Steer, Timestamp};
 
 use crate::{Genesis, State, apply, skip};
 
@@ -50,12 +50,13 @@ impl Script {
 
     fn propose(&mut self, command: Command, request_id: Option<&str>, context: &Context) -> String {
         self.entries += 1;
+        let caller = if matches!(command, Command::Steer(_)) { "controller" } else { "ops" };
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&self.entries.to_be_bytes());
         let generated = format!("q{}", self.entries);
         let entry = Entry {
             proposed_at: self.now,
-            principal: Principal::new(context.prefix.as_deref().unwrap_or("ops")).unwrap(),
+            principal: Principal::new(context.prefix.as_deref().unwrap_or(caller)).unwrap(),
             auth_epoch: self.auth_epoch.unwrap_or_else(|| self.state.auth_epoch()),
             request_id: RequestId::new(request_id.unwrap_or(&generated)).unwrap(),
             seed: Seed(seed),
@@ -66,6 +67,14 @@ impl Script {
         let applied = apply(&mut self.state, index, &entry);
         print::check_books(&before, &self.state, &applied);
         print::applied(&applied)
+    }
+
+    /// A step of the controller, on the present version unless `expect` says otherwise.
+    fn steer(&self, args: &Args) -> Command {
+        let release = nouns::release_id(args.word(1));
+        let present = self.state.catalog().releases().get(&release).map_or(1, |release| release.version);
+        let expected_version = args.get("expect").map_or(present, |text| text.parse().unwrap());
+        Command::Steer(Steer { release, expected_version, step: verbs::step(args.word(0), args) })
     }
 
     fn look(&self, args: &Args, name: &str) -> Option<String> {
@@ -96,6 +105,10 @@ impl Script {
                 let mut commands = self.collected.take().ok_or("begin first")?;
                 let command = if name == "batch" { Command::Batch(commands) } else { commands.pop().ok_or("nothing")? };
                 return Ok(self.propose(command, args.get("id"), context));
+            }
+            "steer" => {
+                let command = self.steer(args);
+                return Ok(self.write(command, args, context));
             }
             _ => {
                 let expected_version = args.get("expect").map(str::parse).transpose()?;
@@ -169,4 +182,4 @@ macro_rules! areas {
     )*};
 }
 
-areas! { lifecycle graph cas apply_documents requests auth promote }
+areas! { lifecycle steering graph cas apply_documents requests auth promote }

@@ -1,13 +1,13 @@
 //! Documents as scripts write them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use tidegate_model::{
     AttestationKind, AttestationSpec, Basis, Bundle, BundleId, BundleState, Cohort, CohortId, Device, DeviceKey, DeviceState,
     DomainOrder, Domains, Exclusion, ExclusionId, ExclusionScope, Exposure, Gate, HoldId, HoldKind, HoldScope, HoldSpec,
-    InstallMode, OverrideId, OverrideSpec, OverrideTarget, Policy, Ppm, Principal, Product, ProductId, Ramp, RampStep, ReleaseId,
-    ReleaseSpec, Requirement, Salt, Selector, Signature, Span, Spec, Stage, Timestamp, Trigger, Urgency, VersionScheme,
-    VersionText,
+    InstallMode, OnGateFail, OverrideId, OverrideSpec, OverrideTarget, Policy, Ppm, Principal, Product, ProductId, Ramp,
+    RampStep, ReleaseId, ReleaseSpec, Requirement, Salt, Selector, Signature, Span, Spec, Stage, Timestamp, Trigger, Urgency,
+    VersionScheme, VersionText, memory_id,
 };
 
 use super::{Args, START};
@@ -37,6 +37,7 @@ pub(super) fn spec(noun: &str, args: &Args) -> Option<Spec> {
             security_epoch: args.get("epoch").map_or(0, |epoch| epoch.parse().unwrap()),
         }),
         "hold" => Spec::Hold(hold(args)),
+        "remember" => Spec::Hold(memory(args)),
         "override" => Spec::Override(OverrideSpec {
             id: OverrideId::new(args.word(0)).unwrap(),
             product: product_id(args),
@@ -51,7 +52,7 @@ pub(super) fn spec(noun: &str, args: &Args) -> Option<Spec> {
             id: ExclusionId::new(args.word(0)).unwrap(),
             key: args.get("key").unwrap().to_owned(),
             groups: vec![args.list("group").map(str::to_owned).collect()],
-            scope: ExclusionScope::Product,
+            scope: if args.is("global") { ExclusionScope::Global } else { ExclusionScope::Product },
         }),
         "attest" => Spec::Attestation(AttestationSpec {
             bundle: bundle_id(args.word(0)),
@@ -176,7 +177,27 @@ fn hold(args: &Args) -> HoldSpec {
     }
 }
 
-/// `policy r1 canary=10 all=all trigger=at.60`: stages in order as `NAME=EXPOSURE[/gate][/domains][/tag.TAG]`.
+/// What the controller writes of a device that rolled a bundle back: `remember d1 b1`.
+fn memory(args: &Args) -> HoldSpec {
+    let (product, device, bundle) = (product_id(args), DeviceKey::new(args.word(0)).unwrap(), bundle_id(args.word(1)));
+    HoldSpec {
+        id: memory_id(&product, &device, &bundle),
+        product,
+        scope: HoldScope::Device(device),
+        kind: HoldKind::Backoff,
+        release: None,
+        bundle: Some(bundle),
+        from: None,
+        until: None,
+        window: None,
+        critical_pierces: false,
+        reason: String::new(),
+    }
+}
+
+/// `policy r1 canary=10 all=all trigger=at.60`: stages in order as `NAME=EXPOSURE[/gate][/domains][/tag.TAG]`. A gate is
+/// `gate.bake-60.sample-3.fail-20.approvals-1`; domains are `domains.fd0.fd1` with `parallel-2`, `key-region` or `whole`
+/// among them.
 fn policy(args: &Args) -> Policy {
     let release = release_id(args.word(0));
     let reserved = ["trigger", "expect", "id"];
@@ -186,7 +207,8 @@ fn policy(args: &Args) -> Policy {
         _ => Trigger::Now,
     };
     let stages = args.pairs().filter(|(name, _)| !reserved.contains(name)).map(|(name, text)| stage(name, text)).collect();
-    Policy { trigger, stages, auto_complete: args.is("auto_complete"), ..Policy::implicit(release) }
+    let on_gate_fail = if args.is("on_fail_withdraw") { OnGateFail::Withdraw } else { OnGateFail::Pause };
+    Policy { trigger, stages, on_gate_fail, auto_complete: args.is("auto_complete"), ..Policy::implicit(release) }
 }
 
 fn stage(name: &str, text: &str) -> Stage {
@@ -194,17 +216,42 @@ fn stage(name: &str, text: &str) -> Stage {
     let exposure = exposure(parts.next().unwrap());
     let mut stage = Stage { name: name.to_owned(), selector: Selector::default(), exposure, domains: None, gate: None };
     for part in parts {
-        match part.split_once('.') {
-            Some(("tag", tag)) => stage.selector.tags_any_of = BTreeSet::from([tag.to_owned()]),
-            _ if part == "gate" => stage.gate = Some(Gate::default()),
-            _ => {
-                let values = vec!["fd0".to_owned(), "fd1".to_owned()];
-                let key = "fd".to_owned();
-                stage.domains = Some(Domains { key, values, order: DomainOrder::Listed, parallel: 1, gate_each: true });
-            }
+        let mut words = part.split('.');
+        match words.next() {
+            Some("tag") => stage.selector.tags_any_of = words.map(str::to_owned).collect(),
+            Some("gate") => stage.gate = Some(gate(words)),
+            _ => stage.domains = Some(domains(words)),
         }
     }
     stage
+}
+
+fn gate<'a>(words: impl Iterator<Item = &'a str>) -> Gate {
+    let mut gate = Gate::default();
+    for (name, number) in words.filter_map(|word| word.split_once('-')) {
+        let number: u32 = number.parse().unwrap();
+        match name {
+            "bake" => gate.bake = Span::from_secs(number.into()),
+            "sample" => gate.min_sample = number,
+            "fail" => gate.max_failure_share = Some(Ppm::new(number * 10_000).unwrap()),
+            _ => gate.approvals = number,
+        }
+    }
+    gate
+}
+
+fn domains<'a>(words: impl Iterator<Item = &'a str>) -> Domains {
+    let mut domains =
+        Domains { key: "fd".to_owned(), values: Vec::new(), order: DomainOrder::Listed, parallel: 1, gate_each: true };
+    for word in words {
+        match word.split_once('-') {
+            Some(("parallel", number)) => domains.parallel = number.parse().unwrap(),
+            Some(("key", key)) => key.clone_into(&mut domains.key),
+            _ if word == "whole" => domains.gate_each = false,
+            _ => domains.values.push(word.to_owned()),
+        }
+    }
+    domains
 }
 
 fn exposure(text: &str) -> Exposure {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use tidegate_model::{Catalog, CatalogChange, Exposure, Timestamp};
+use tidegate_model::{Catalog, CatalogChange, Exposure, Rollout, Timestamp};
 
 use super::START;
 use super::nouns::release_id;
@@ -114,7 +114,40 @@ pub(super) fn rollout(state: &State, id: &str) -> String {
     if !rollout.approvals.is_empty() || !release.consents.is_empty() {
         write!(out, " approvals {:?} consents {:?}", rollout.approvals, release.consents).unwrap();
     }
+    out.push_str(&cells_and_roster(rollout));
     writeln!(out, " reason {:?}", rollout.reason).unwrap();
+    out
+}
+
+/// What only some rollouts have.
+fn cells_and_roster(rollout: &Rollout) -> String {
+    let mut out = String::new();
+    if let Some(at) = rollout.stage_settled_at {
+        write!(out, " settled {}", secs(at)).unwrap();
+    }
+    let cells = rollout.cells.iter().map(|(value, cell)| {
+        let lack = cell.lack.map_or(String::new(), |lack| format!("({lack:?})"));
+        let settled = cell.settled_at.map_or(String::new(), |at| format!("@{}", secs(at)));
+        format!("{value}={:?}{lack}{settled}", cell.state)
+    });
+    let cells: Vec<_> = cells.collect();
+    if !cells.is_empty() {
+        write!(out, " cells [{}]", cells.join(" ")).unwrap();
+    }
+    if rollout.admitted_max > 0 {
+        write!(out, " roster {:?} of {}", rollout.admitted, rollout.admitted_max).unwrap();
+    }
+    if !rollout.dismissed.is_empty() {
+        write!(out, " dismissed {:?}", rollout.dismissed).unwrap();
+    }
+    for (name, at) in [("frozen", rollout.frozen_since), ("acknowledged", rollout.acknowledged_at)] {
+        if let Some(at) = at {
+            write!(out, " {name} {}", secs(at)).unwrap();
+        }
+    }
+    if let Some(flag) = &rollout.flag {
+        write!(out, " flag {flag}").unwrap();
+    }
     out
 }
 

@@ -1,13 +1,13 @@
 //! Verbs and other commands as scripts write them.
 
-use tidegate_model::{AttestationKind, BundleId, ExclusionId, HoldId, ObjectKind, OverrideId};
+use tidegate_model::{AttestationKind, BundleId, ExclusionId, HoldId, Lack, ObjectKind, OverrideId, SteerStep};
 use tidegate_model::{
     CohortId, Command, Delete, DeviceKey, Digest, ObjectRef, Ppm, Principal, ProductId, Role, SettingsChange, TokenChange,
     Transition, Verb,
 };
 
 use super::Args;
-use super::nouns::release_id;
+use super::nouns::{instant, release_id};
 
 /// The command of a verb; `None` for other words.
 pub(super) fn command(verb: &str, args: &Args, expected_version: Option<u64>) -> Option<Command> {
@@ -63,6 +63,36 @@ fn transition(verb: &str, args: &Args) -> Option<Verb> {
         },
         _ => return None,
     })
+}
+
+/// A step of the controller: `steer open r1 fd0 fd1`, `steer pass r1 domain=fd0`.
+pub(super) fn step(step: &str, args: &Args) -> SteerStep {
+    let domain = args.get("domain").map(str::to_owned);
+    match step {
+        "fire" => SteerStep::Fire,
+        "open" => SteerStep::OpenCells(args.words().skip(2).map(str::to_owned).collect()),
+        "settle" => SteerStep::Settle { domain },
+        "doubt" => SteerStep::Doubt {
+            domain,
+            lack: match args.get("lack").unwrap() {
+                "sample" => Lack::Sample,
+                "success" => Lack::Success,
+                "approvals" => Lack::Approvals,
+                _ => Lack::Devices,
+            },
+        },
+        "pass" => SteerStep::Pass { domain },
+        "fail" => SteerStep::Fail { domain, reason: args.get("reason").unwrap_or("GATE_FAILED").to_owned() },
+        "admit" => SteerStep::Admit {
+            devices: args.words().skip(2).map(|key| DeviceKey::new(key).unwrap()).collect(),
+            size: args.get("size").unwrap().parse().unwrap(),
+        },
+        "freeze" => SteerStep::Freeze { since: instant(args.get("since").unwrap()) },
+        "thaw" => SteerStep::Thaw { until: instant(args.get("until").unwrap()) },
+        "complete" => SteerStep::Complete,
+        "follow" => SteerStep::Follow { cohort: CohortId::new(args.get("cohort").unwrap()).unwrap() },
+        _ => panic!("unknown step {step}"),
+    }
 }
 
 /// An object by kind and id; cohorts and devices are of product `os`, attestations are `BUNDLE/TYPE/BY`.

@@ -10,10 +10,11 @@ use proptest::sample::select;
 use tidegate_machine::{Applied, Genesis, State, apply};
 use tidegate_model::{
     AttestationKind, AttestationSpec, Basis, Bundle, BundleId, BundleState, Cohort, CohortId, Command, Delete, Device, DeviceKey,
-    DeviceState, Digest, Document, Entry, Exclusion, ExclusionId, ExclusionScope, Exposure, Gate, HoldId, HoldKind, HoldScope,
-    HoldSpec, InstallMode, ObjectRef, OverrideId, OverrideSpec, OverrideTarget, Policy, Ppm, Principal, Product, ProductId, Ramp,
-    RampStep, ReleaseId, ReleaseSpec, RequestId, Requirement, Role, Salt, Seed, Selector, SettingsChange, Span, Spec, Stage,
-    Timestamp, TokenChange, Transition, Trigger, Urgency, Verb, VersionScheme, VersionText,
+    DeviceState, Digest, Document, DomainOrder, Domains, Entry, Exclusion, ExclusionId, ExclusionScope, Exposure, Gate, HoldId,
+    HoldKind, HoldScope, HoldSpec, InstallMode, Lack, ObjectRef, OnGateFail, OverrideId, OverrideSpec, OverrideTarget, Policy,
+    Ppm, Principal, Product, ProductId, Ramp, RampStep, ReleaseId, ReleaseSpec, RequestId, Requirement, Role, Salt, Seed,
+    Selector, SettingsChange, Span, Spec, Stage, Steer, SteerStep, Timestamp, TokenChange, Transition, Trigger, Urgency, Verb,
+    VersionScheme, VersionText,
 };
 
 pub const START: i64 = 1_700_000_000;
@@ -164,13 +165,32 @@ pub struct Move {
 /// A history as log entries with their indexes, beginning with [`beginning`] and [`staging`]; indexes leave gaps for blank entries.
 pub fn log(moves: &[Move]) -> Vec<(u64, Entry)> {
     let mut out = vec![(1, entry(1, 0, "ops", "q1", beginning())), (2, entry(2, 0, "ops", "q2", staging()))];
+    let mut state = State::new(GENESIS);
+    for (index, entry) in &out {
+        apply(&mut state, *index, entry);
+    }
     let (mut index, mut secs) = (2, 0);
     for step in moves {
         index += 1 + u64::from(step.secs % 3 == 0);
         secs += step.secs;
-        out.push((index, entry(index, secs, step.who, &format!("q{index}"), step.command.clone())));
+        let command = looked_at(&state, step.command.clone());
+        let who = if matches!(command, Command::Steer(_)) { "controller" } else { step.who };
+        let entry = entry(index, secs, who, &format!("q{index}"), command);
+        apply(&mut state, index, &entry);
+        out.push((index, entry));
     }
     out
+}
+
+/// The controller looks before it steers: a step on version 0 stands for the present one.
+fn looked_at(state: &State, command: Command) -> Command {
+    match command {
+        Command::Steer(Steer { release, expected_version: 0, step }) => {
+            let present = state.catalog().releases().get(&release).map_or(1, |release| release.version);
+            Command::Steer(Steer { release, expected_version: present, step })
+        }
+        other => other,
+    }
 }
 
 /// Applies a history; returns the state before each entry with what applying it gave.
@@ -208,6 +228,9 @@ fn single() -> impl Strategy<Value = Command> {
         60 => (0..8u8, expected(), reason, verb()).prop_map(|(number, expected_version, reason, verb)| {
             Command::Transition(Transition { release: release_id(number), expected_version, reason, verb })
         }),
+        40 => (0..8u8, prop_oneof![12 => Just(0), 1 => 1..4u64], step()).prop_map(|(number, expected_version, step)| {
+            Command::Steer(Steer { release: release_id(number), expected_version, step })
+        }),
         2 => (object(), expected()).prop_map(|(object, expected_version)| Command::Delete(Delete { object, expected_version })),
         1 => (0..4u32, 0..3u32).prop_map(|(history, level)| Command::Settings(SettingsChange {
             history_versions_max: Some(history),
@@ -219,6 +242,30 @@ fn single() -> impl Strategy<Value = Command> {
             let role = |number| if number == 0 { Role::Read } else { Role::Admin };
             Command::Token(TokenChange { name: principal(name), grant: grant.map(|number| (hash, role(number))) })
         }),
+    ]
+}
+
+/// Domain values of the world's policies; the exclusion keeps the first two apart.
+pub const DOMAINS: [&str; 3] = ["fd0", "fd1", "fd2"];
+
+fn step() -> impl Strategy<Value = SteerStep> {
+    let domain = || prop::option::of(select(DOMAINS.to_vec()).prop_map(str::to_owned));
+    let opened = prop::collection::btree_set(select(DOMAINS.to_vec()).prop_map(str::to_owned), 1..3);
+    let keys = prop::collection::btree_set((0..9u8).prop_map(|number| DeviceKey::new(&format!("d{number}")).unwrap()), 0..4);
+    let lack = select(vec![Lack::Sample, Lack::Success, Lack::Approvals, Lack::Devices]);
+    let instant = || (0..2_000i64).prop_map(|secs| Timestamp::from_secs(START + secs));
+    prop_oneof![
+        2 => Just(SteerStep::Fire),
+        8 => opened.prop_map(SteerStep::OpenCells),
+        4 => domain().prop_map(|domain| SteerStep::Settle { domain }),
+        2 => (domain(), lack).prop_map(|(domain, lack)| SteerStep::Doubt { domain, lack }),
+        6 => domain().prop_map(|domain| SteerStep::Pass { domain }),
+        2 => domain().prop_map(|domain| SteerStep::Fail { domain, reason: "GATE_FAILED".to_owned() }),
+        6 => (keys, 0..9u32).prop_map(|(devices, size)| SteerStep::Admit { devices, size }),
+        1 => instant().prop_map(|since| SteerStep::Freeze { since }),
+        1 => instant().prop_map(|until| SteerStep::Thaw { until }),
+        2 => Just(SteerStep::Complete),
+        2 => (0..2u8).prop_map(|number| SteerStep::Follow { cohort: cohort_id(number) }),
     ]
 }
 
@@ -235,7 +282,7 @@ fn verb() -> impl Strategy<Value = Verb> {
         }),
         3 => Just(Verb::Complete),
         5 => Just(Verb::Advance { domain: None }),
-        1 => Just(Verb::Advance { domain: Some("fd0".to_owned()) }),
+        4 => select(DOMAINS.to_vec()).prop_map(|domain| Verb::Advance { domain: Some(domain.to_owned()) }),
         1 => prop::option::of(device()).prop_map(|device| Verb::Approve { by: None, device }),
         1 => Just(Verb::Discard),
         1 => Just(Verb::Disable),
@@ -271,7 +318,8 @@ fn spec() -> impl Strategy<Value = Spec> {
             let default_cohort = default.map(cohort_id);
             Spec::Product(Product { default_cohort, required_attestations: required, ..product(scheme) })
         }),
-        1 => (0..2u8, prop::option::of(0..8u8), any::<bool>()).prop_map(|(number, entry, fixed)| Spec::Cohort(Cohort {
+        1 => (0..2u8, prop::option::of(0..8u8), any::<bool>(), any::<bool>()).prop_map(|(number, entry, fixed, follows)| Spec::Cohort(Cohort {
+            follows: (follows && number == 1).then(|| cohort_id(0)),
             entry_release: entry.map(release_id),
             fixed_salt: fixed.then_some(Salt([number; 16])),
             ..cohort(number)
@@ -318,10 +366,10 @@ fn spec() -> impl Strategy<Value = Spec> {
             force: true,
             allow_downgrade: false,
         })),
-        1 => Just(Spec::Exclusion(Exclusion {
+        2 => Just(Spec::Exclusion(Exclusion {
             id: ExclusionId::new("e1").unwrap(),
             key: "fd".to_owned(),
-            groups: vec![BTreeSet::from(["a".to_owned(), "b".to_owned()])],
+            groups: vec![BTreeSet::from([DOMAINS[0].to_owned(), DOMAINS[1].to_owned()])],
             scope: ExclusionScope::Global,
         })),
         1 => (0..5u8).prop_map(|number| Spec::Attestation(AttestationSpec {
@@ -365,21 +413,39 @@ fn policy_spec() -> impl Strategy<Value = Policy> {
             RampStep { offset: Span::from_secs(first + more), share: Ppm::EVERYBODY },
         ]))),
         Just(Exposure::Tags(BTreeSet::from(["beta".to_owned()]))),
+        (1..7u32).prop_map(Exposure::Count),
+        (0..=100u32).prop_map(|percent| Exposure::Percent { share: Ppm::new(percent * 10_000).unwrap(), basis: Basis::Roster }),
     ];
-    let one = (exposure, 0..12u8).prop_map(|(exposure, odd)| {
+    let domains = (prop::collection::btree_set(select(DOMAINS.to_vec()), 1..4), 1..4u32, any::<bool>()).prop_map(
+        |(values, parallel, gate_each)| Domains {
+            key: "fd".to_owned(),
+            values: values.into_iter().map(str::to_owned).collect(),
+            order: DomainOrder::Listed,
+            parallel,
+            gate_each,
+        },
+    );
+    let gate =
+        (0..40u64, 0..2u32).prop_map(|(bake, approvals)| Gate { bake: Span::from_secs(bake), approvals, ..Gate::default() });
+    let more = (prop::option::of(domains), prop::option::of(gate));
+    let one = (exposure, 0..12u8, more).prop_map(|(exposure, odd, (domains, gate))| {
         let mut stage = stage("", exposure);
         if odd == 0 {
             stage.selector.tags_any_of = BTreeSet::from(["canary".to_owned()]);
         }
-        stage.gate = (odd == 1).then(Gate::default);
+        (stage.domains, stage.gate) = (domains, gate);
         stage
     });
-    let trigger = prop_oneof![6 => Just(None), 1 => (0..300i64).prop_map(Some)];
-    (0..8u8, vec(one, 1..4), trigger).prop_map(|(number, mut stages, trigger)| {
+    let trigger = prop_oneof![
+        6 => Just(Trigger::Now),
+        1 => (0..300i64).prop_map(|secs| Trigger::At(Timestamp::from_secs(START + secs))),
+        1 => (0..8u8).prop_map(|number| Trigger::After(release_id(number))),
+    ];
+    (0..8u8, vec(one, 1..4), trigger, any::<(bool, bool)>()).prop_map(|(number, mut stages, trigger, flags)| {
         for (stage, name) in stages.iter_mut().zip(["a", "b", "c"]) {
             stage.name = name.to_owned();
         }
-        let trigger = trigger.map_or(Trigger::Now, |secs| Trigger::At(Timestamp::from_secs(START + secs)));
-        Policy { trigger, stages, ..Policy::implicit(release_id(number)) }
+        let on_gate_fail = if flags.1 { OnGateFail::Withdraw } else { OnGateFail::Pause };
+        Policy { trigger, stages, auto_complete: flags.0, on_gate_fail, ..Policy::implicit(release_id(number)) }
     })
 }

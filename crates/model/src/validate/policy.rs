@@ -38,6 +38,16 @@ impl Stage {
         broken.part("exposure", self.exposure.validate());
         if let Some(domains) = &self.domains {
             broken.part("domains", domains.validate());
+            for value in &domains.values {
+                let accepted = self.selector.attributes.get(&domains.key);
+                let fits = accepted.is_none_or(|accepted| accepted.contains(value));
+                broken.rule(fits, "domains.values", value, "must be accepted by the selector: nobody matches");
+            }
+        }
+        if let Exposure::Tags(tags) = &self.exposure {
+            let forbidden = &self.selector.tags_none_of;
+            let fits = tags.is_empty() || !tags.is_subset(forbidden);
+            broken.rule(fits, "exposure.tags", "", "must not all be forbidden by the selector: nobody matches");
         }
         if let Some(gate) = &self.gate {
             broken.part("gate", gate.validate());
@@ -100,6 +110,9 @@ impl Gate {
         let waits = self.min_sample >= 1 || self.bake > crate::time::Span::ZERO;
         let rule = "must be at least 1, or bake more than 0s: a gate with a limit would pass at its own opening";
         broken.rule(!has_limit || waits, "min_sample", self.min_sample.to_string(), rule);
+        let max = limits::APPROVALS_MAX;
+        let fits = usize::try_from(self.approvals).is_ok_and(|approvals| approvals <= max);
+        broken.rule(fits, "approvals", self.approvals.to_string(), format!("must be at most {max}"));
         broken.rule(self.max_failures != Some(0), "max_failures", "0", "must be at least 1: reaching it fails the gate");
         broken.into_vec()
     }

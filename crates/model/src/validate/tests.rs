@@ -190,3 +190,20 @@ fn exclusions_need_groups_of_two() {
     };
     check(&Spec::Exclusion(exclusion), &["groups[0]"]);
 }
+
+#[test]
+fn stages_that_can_admit_nobody_are_mistakes() {
+    let mut tagged = stage(Exposure::Tags(set(&["beta"])));
+    tagged.selector.tags_none_of = set(&["beta", "old"]);
+    check(&Spec::Policy(policy(vec![tagged])), &["stages[0].exposure.tags"]);
+
+    let mut by_domain = stage(Exposure::All);
+    by_domain.selector.attributes = [("fd".to_owned(), set(&["fd0"]))].into();
+    let values = vec!["fd0".to_owned(), "fd1".to_owned()];
+    by_domain.domains = Some(Domains { key: "fd".to_owned(), values, order: DomainOrder::Listed, parallel: 1, gate_each: true });
+    check(&Spec::Policy(policy(vec![by_domain])), &["stages[0].domains.values"]);
+
+    let mut approved = stage(Exposure::All);
+    approved.gate = Some(Gate { approvals: 101, ..Gate::default() });
+    check(&Spec::Policy(policy(vec![approved])), &["stages[0].gate.approvals"]);
+}

@@ -170,7 +170,7 @@ impl Found<'_> {
     /// Cohorts that follow each other in a ring.
     fn follows(&mut self, cohort: &Cohort, followed: &CohortId) {
         let mut seen = BTreeSet::from([cohort.id.clone()]);
-        let mut current = Some(followed.clone());
+        let mut current = Some(followed.clone()).filter(|followed| *followed != cohort.id);
         while let Some(id) = current {
             if !seen.insert(id.clone()) {
                 let is_ring = id == cohort.id;

@@ -22,6 +22,9 @@ pub(super) fn settle(edit: &mut Edit, due: &Due, domain: Option<&str>) -> Result
             if rollout.stage_settled_at.is_some() {
                 return Err(due.not_now("its stage has settled"));
             }
+            if !rollout.all_cells_passed() {
+                return Err(due.not_now("a listed domain has not passed"));
+            }
             rollout.stage_state = StageState::Baking;
             rollout.stage_settled_at = Some(edit.now);
         }

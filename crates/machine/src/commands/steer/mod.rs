@@ -116,7 +116,7 @@ fn open_cells(edit: &mut Edit, due: &Due, wanted: &BTreeSet<String>) -> Result<(
         }
         let open = release.rollout.cells.values().filter(|cell| cell.holds_token()).count();
         if open >= parallel {
-            return Err(due.not_now(format!("{open} domains are open, and at most {parallel} may be")));
+            return Err(due.not_now(format!("open domains: {open}, and at most {parallel} may be")));
         }
         if let Some(holder) = exclusions::blocker(edit, &release, value) {
             return Err(due.not_now(exclusions::closed_by(value, &holder)));

@@ -16,6 +16,9 @@ mod report;
 mod run;
 mod script;
 mod steering;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests;
 mod world;
 
 pub use read::load;

@@ -11,7 +11,8 @@ fn folder() -> PathBuf {
 }
 
 fn files() -> Vec<Source> {
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder()).expect("the folder is there").flatten().map(|entry| entry.path()).collect();
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder()).expect("the folder is there").flatten().map(|entry| entry.path()).collect();
     paths.sort();
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let read = |path: PathBuf| Source { name: name(&path), text: std::fs::read_to_string(&path).expect("it is text") };

@@ -1,7 +1,7 @@
 //! What holds devices back or gives them something else: holds, overrides, exclusions.
 
 use tidegate_model::{
-    BundleId, CohortId, DeviceKey, Exclusion, ExclusionId, ExclusionScope, HoldId, HoldKind, HoldScope, HoldSpec, OverrideId,
+    BundleId, CohortId, DeviceKey, Exclusion, ExclusionId, ExclusionScope, HoldId, HoldKind, HoldScope, HoldSpec, Invalid, OverrideId,
     OverrideSpec, OverrideTarget, ProductId, ReleaseId, Window,
 };
 
@@ -78,7 +78,14 @@ fn window(context: &mut Context<'_>, node: &Node, path: &str) -> Option<Window> 
     let duration = fields.required("duration", span);
     let timezone = fields.optional("timezone", text);
     fields.finish();
-    Some(Window { cron: cron?, duration: duration?, timezone })
+    let window = Window { cron: cron?, duration: duration?, timezone };
+    if tidegate_eligibility::window_is_readable(&window) {
+        return Some(window);
+    }
+    // Whatever makes it unreadable, such a hold would never let anything through.
+    let rule = "must have a cron expression of five fields, a duration and a time zone that open some time";
+    context.report(node, Invalid::new(format!("{path}.cron"), &window.cron, rule));
+    None
 }
 
 /// `kind: override` (`override` is a reserved word).

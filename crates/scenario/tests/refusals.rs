@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use proptest::prelude::*;
 use tidegate_manifest::Source;
 use tidegate_scenario::{Failure, load, run};
 
@@ -293,4 +294,22 @@ fn the_same_file_gives_the_same_report_and_another_seed_other_devices() {
     let report = |text: &str| format!("{:?}", run(&load(&source(text.to_owned())).unwrap()));
     assert_eq!(report(&text), report(&text));
     assert_ne!(report(&text), report(&format!("seed: another\n{text}")));
+}
+
+proptest! {
+    /// Whatever is in a file: it is read or refused with at least one error, and what was read can be played.
+    #[test]
+    fn no_file_makes_it_panic(at in 0..2_000usize, cut in 0..40usize, put in "[ -~\\n]{0,12}") {
+        let text = format!("{HEAD}  - check: {{device: d1, release: r0}}\n    expect: {{eligible: true, reason: OFFER_LATEST}}\n  - events: [{{device: d1, release: r1, kind: failed, count: 3}}]\n  - fleet: {{count: 3, device: \"d{{i}}\", release: r0, remember: x}}\n    expect: {{offered: 3, others: {{reason: PAUSED}}}}\n  - expect_object: {{kind: policy, id: r1, version: 1}}\n");
+        let bytes = text.into_bytes();
+        let (from, to) = (at.min(bytes.len()), (at + cut).min(bytes.len()));
+        let mangled = [&bytes[..from], put.as_bytes(), &bytes[to..]].concat();
+        match load(&source(String::from_utf8_lossy(&mangled).into_owned())) {
+            Ok(scenario) => {
+                let report = run(&scenario);
+                prop_assert!(report.passed() || !report.steps.is_empty());
+            }
+            Err(errors) => prop_assert!(!errors.is_empty()),
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rand::{RngExt as _, SeedableRng as _};
 use tidegate_tests::cluster::Cluster;
 use tidegate_tests::wait;
 
@@ -57,6 +58,47 @@ async fn p_07_repeated_and_competing_writes() {
     let (code, _, error) = cluster.try_run(&["rollout", "pause", "r1", "--expected-version", &version]).await;
     assert_eq!(code, Some(1));
     assert!(error.contains("CONFLICT"), "{error}");
+}
+
+/// P-08: checks, of devices known or not, well formed or not, leave the replicated state of every node as it was. The
+/// requests are drawn from a seed, which is printed.
+#[tokio::test(flavor = "multi_thread")]
+async fn p_08_checks_write_nothing_replicated() {
+    let _one = ONE_AT_A_TIME.lock().await;
+    let cluster = Cluster::start(3).await;
+    fleet::load(&cluster).await;
+    let before = wait::until("three equal nodes", Duration::from_secs(10), || async {
+        let states = replicated(&cluster).await;
+        states.iter().all(|state| *state == states[0]).then_some(states)
+    })
+    .await;
+
+    let seed = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| u64::from(since.subsec_nanos()));
+    tidegate_tests::report::line(format!("p_08: seed {seed}"));
+    let mut random = rand::rngs::StdRng::seed_from_u64(seed);
+    let (products, releases) = (["app", "other", ""], ["r0", "r1", "no such release", "\u{0}"]);
+    let mut answered = 0;
+    for _ in 0..600 {
+        let mut request = fleet::request(&format!("device-{}", random.random_range(0..50)));
+        request["product"] = products[random.random_range(0..products.len())].into();
+        request["release"] = releases[random.random_range(0..releases.len())].into();
+        request["explain"] = random.random_bool(0.5).into();
+        let mut device = cluster.device(random.random_range(0..3));
+        let answer = device.check(&request, Duration::from_secs(5)).await.expect("every node answers");
+        answered += u32::from(answer.status == hyper::StatusCode::OK);
+    }
+    assert!(answered > 100, "seed {seed}: some requests are good ones");
+    assert_eq!(replicated(&cluster).await, before, "seed {seed}");
+}
+
+/// Applied index, config version and digest of every node.
+async fn replicated(cluster: &Cluster) -> Vec<[serde_json::Value; 3]> {
+    let mut states = Vec::new();
+    for index in 0..cluster.nodes.len() {
+        let page = cluster.device(index).get("/v1/snapshot", Duration::from_secs(5)).await.expect("every node answers").body;
+        states.push(["applied_index", "config_version", "digest"].map(|field| page[field].clone()));
+    }
+    states
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -110,6 +110,7 @@ pub(crate) fn stored_membership_out(stored: &StoredMembership) -> wire::StoredMe
     wire::StoredMembership {
         log_id: stored.log_id().as_ref().map(log_id_out),
         membership: Some(membership_out(stored.membership())),
+        retired: Vec::new(),
     }
 }
 
@@ -175,8 +176,14 @@ pub(crate) fn vote_from_disk(stored: &[u8]) -> Result<Vote, CodecError> {
     vote_in(Some(wire::Ballot::decode(stored)?))
 }
 
-pub(crate) fn stored_membership_to_disk(stored: &StoredMembership) -> Bytes {
-    stored_membership_out(stored).encode_to_vec().into()
+pub(crate) fn stored_membership_to_disk(stored: &StoredMembership, retired: &BTreeSet<u64>) -> Bytes {
+    let retired = retired.iter().copied().collect();
+    wire::StoredMembership { retired, ..stored_membership_out(stored) }.encode_to_vec().into()
+}
+
+/// Ids that were given up by the time of a snapshot.
+pub(crate) fn retired_from_disk(stored: &[u8]) -> Result<BTreeSet<u64>, CodecError> {
+    Ok(wire::StoredMembership::decode(stored)?.retired.into_iter().collect())
 }
 
 pub(crate) fn stored_membership_from_disk(stored: &[u8]) -> Result<StoredMembership, CodecError> {
@@ -215,6 +222,7 @@ mod tests {
     const MEMBERSHIP: &str = "020a030a01011220080112100102030405060708090a0b0c0d0e0f011a046e313a372201612a01641220080212100102030405060708090a0b0c0d0e0f021a046e323a372201612a0164";
     const VOTE: &str = "080310021801";
     const STORED: &str = "0a040803100912490a030a01011220080112100102030405060708090a0b0c0d0e0f011a046e313a372201612a01641220080212100102030405060708090a0b0c0d0e0f021a046e323a372201612a0164";
+    const RETIRED: &str = "1a0304ac02";
 
     #[test]
     fn stored_forms_of_the_first_release_are_understood_and_still_written() {
@@ -230,7 +238,13 @@ mod tests {
         assert_eq!(vote_to_disk(&vote), bytes(VOTE));
         let stored = StoredMembership::new(Some(log_id(3, 9)), membership());
         assert_eq!(stored_membership_from_disk(&bytes(STORED)).unwrap(), stored);
-        assert_eq!(stored_membership_to_disk(&stored), bytes(STORED));
+        assert_eq!(stored_membership_to_disk(&stored, &BTreeSet::new()), bytes(STORED));
+        assert_eq!(retired_from_disk(&bytes(STORED)).unwrap(), BTreeSet::new());
+        let retired = BTreeSet::from([4, 300]);
+        let with_retired = stored_membership_to_disk(&stored, &retired);
+        assert_eq!(with_retired, bytes(&format!("{STORED}{RETIRED}")));
+        assert_eq!(stored_membership_from_disk(&with_retired).unwrap(), stored);
+        assert_eq!(retired_from_disk(&with_retired).unwrap(), retired);
         assert_eq!(vote.leader_id, crate::node::types::LeaderId::new(3, 2));
     }
 

@@ -130,8 +130,9 @@ pub enum ChangeError {
         /// The node named.
         node: u64,
     },
-    /// The node id belongs to a member with another store or other addresses; ids are never reused.
-    #[error("node id {node} is taken by a member with another store or address")]
+    /// The node id belongs to a member with another store or other addresses, or belonged to one that was removed; ids
+    /// are never reused.
+    #[error("node id {node} is taken, now or formerly, by a member with another store or address")]
     IdTaken {
         /// The node named.
         node: u64,

@@ -16,6 +16,9 @@ pub const PEER_MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Largest request or answer of an `ask`. A larger request is not delivered; a larger answer is replaced by a refusal.
 pub const ASK_BYTES_MAX: usize = 2 * 1024 * 1024;
 
+/// Former members whose ids are remembered, so that they are never given again. At the bound no member can be removed.
+pub const RETIRED_MAX: usize = 10_000;
+
 /// Proposals under way on one node. Beyond it they are refused as `Busy`.
 pub const PROPOSALS_IN_FLIGHT_MAX: usize = 4_096;
 

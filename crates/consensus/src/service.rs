@@ -21,7 +21,7 @@ use crate::limits;
 use crate::node::core::{Core, Shared, Slots};
 use crate::node::health::{self, Health};
 use crate::node::log::{Pending, RaftLog};
-use crate::node::machine::Machine;
+use crate::node::machine::{Machine, Retired};
 use crate::node::rounds::Rounds;
 use crate::node::snapshot::SnapshotFiles;
 use crate::node::tally::Tally;
@@ -274,6 +274,7 @@ impl Startup {
         let log_ended = self.drive_log::<Rt>(opened.writer, &health);
         let opening = Machine::open(application, files.clone(), Arc::clone(&tally)).await;
         let (machine, published) = opening.map_err(|error| self.store_error(with_causes(&error)))?;
+        let retired = machine.retired();
         let pending = Pending::new(Arc::clone(&self.platform.clock));
         let log = RaftLog::new(opened.log, pending.clone());
         let identity = self.identity(opened.store_uuid, local_addr);
@@ -282,7 +283,7 @@ impl Startup {
         let raft = Raft::<Rt, Machine<A>>::new(self.settings.node, Arc::new(config), factory, log.clone(), machine).await;
         let raft = raft.map_err(|fatal| self.store_error(fatal))?;
         let core = self.core(raft, log, peers, identity, published, Arc::clone(&health), tally);
-        let core = Arc::new(core);
+        let core = Arc::new(Core { retired, ..core });
         self.run(&core, listener, files, pending);
         let port: Arc<dyn Port> = Arc::new(Shared(Arc::clone(&core)));
         let handle = Handle { port, freshness: core.freshness.clone() };
@@ -328,6 +329,7 @@ impl Startup {
             walls: Arc::new(Walls::new(Arc::clone(&platform.clock), roster.clone(), identity.me.id)),
             gate: Arc::new(Gate::new(identity, roster.clone())),
             roster,
+            retired: Retired::default(),
             freshness: Freshness::new(Arc::clone(&platform.clock), self.settings.max_staleness, self.faults),
             asks: Arc::clone(&self.asks),
             random: Arc::clone(&platform.random),

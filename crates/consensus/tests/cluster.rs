@@ -200,6 +200,34 @@ async fn a_node_joins_as_learner_and_is_promoted_when_caught_up() {
     assert_eq!(leader.status().members.len(), 3);
 }
 
+/// Also by a leader that knows of the removal from a snapshot alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_id_of_a_removed_node_is_never_given_again() {
+    let mut cluster = Cluster::led(Retention { log_entries_kept: 0, ..Retention::production() }).await;
+    cluster.add(4).await;
+    let leader = cluster.handle(cluster.leader().await);
+    let member = cluster.discover(cluster.nodes[&4].port).await;
+    leader.add_learner(member.clone(), in_secs(5)).await.unwrap();
+    leader.remove(4, in_secs(5)).await.unwrap();
+    assert_eq!(leader.add_learner(member.clone(), in_secs(5)).await, Err(ChangeError::IdTaken { node: 4 }));
+
+    cluster.stop(4).await;
+    let proposed = cluster.propose(numbered(1)).await;
+    cluster.applied_everywhere(proposed.index, 15).await;
+    for id in 1..=3 {
+        let handle = cluster.handle(id);
+        handle.build_snapshot().await;
+        eventually("a snapshot", 10, async || (handle.status().snapshot_index >= proposed.index).then_some(())).await;
+    }
+    for id in 1..=3 {
+        cluster.stop(id).await;
+        cluster.start(id).await;
+        cluster.leader().await;
+    }
+    let leader = cluster.handle(cluster.leader().await);
+    assert_eq!(leader.add_learner(member, in_secs(5)).await, Err(ChangeError::IdTaken { node: 4 }));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_healthy_majority_is_not_removed() {
     let mut cluster = Cluster::led(Retention::production()).await;

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::health::Health;
 use super::log::RaftLog;
-use super::machine::Machine;
+use super::machine::{Machine, Retired};
 use super::rounds::{Confirmation, Rounds};
 use super::tally::Tally;
 use super::types::{Payload, Raft, RaftMetrics};
@@ -45,6 +45,7 @@ pub(crate) struct Core<Rt: Runtime, A: Application> {
     pub(crate) peers: Peers,
     pub(crate) gate: Arc<Gate>,
     pub(crate) roster: Roster,
+    pub(crate) retired: Retired,
     pub(crate) rounds: Arc<Rounds<Rt, A>>,
     pub(crate) walls: Arc<Walls>,
     pub(crate) freshness: Freshness,

@@ -1,8 +1,10 @@
 //! The application in the form that openraft wants: applied in batches, each published before anybody is answered.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
@@ -11,7 +13,7 @@ use tokio::sync::watch;
 
 use super::snapshot::{Snapshot, SnapshotData, SnapshotFiles};
 use super::tally::Tally;
-use super::types::{Answer, Entry, LogId, SnapshotMeta, StoredMembership, Types};
+use super::types::{Answer, Entry, LogId, Membership, SnapshotMeta, StoredMembership, Types};
 use crate::application::{Application, InstallError};
 use crate::limits::APPLY_BATCH_ENTRIES_MAX;
 use crate::runtime::Runtime;
@@ -22,9 +24,32 @@ pub(crate) struct Machine<A: Application> {
     application: Mutex<Option<A>>,
     applied: Option<LogId>,
     membership: StoredMembership,
+    retired: Retired,
     files: SnapshotFiles,
     published: watch::Sender<Option<u64>>,
     tally: Arc<Tally>,
+}
+
+/// Ids of nodes that were members and are none any more, by the entries applied here. Clones show the same.
+#[derive(Clone, Default)]
+pub(crate) struct Retired(Arc<ArcSwap<BTreeSet<u64>>>);
+
+impl Retired {
+    pub(crate) fn contains(&self, node: u64) -> bool {
+        self.0.load().contains(&node)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.load().len()
+    }
+
+    /// Notes who left between two memberships. Whoever is back, by an older build, is a member.
+    fn follow(&self, before: &Membership, after: &Membership) {
+        let is_member = |id: &u64| after.nodes().any(|(member, _)| member == id);
+        let left = before.nodes().map(|(id, _)| *id).filter(|id| !is_member(id));
+        let retired: BTreeSet<u64> = self.0.load().iter().copied().chain(left).filter(|id| !is_member(id)).collect();
+        self.0.store(Arc::new(retired));
+    }
 }
 
 /// Why the state machine could not be opened.
@@ -48,6 +73,7 @@ impl<A: Application> Machine<A> {
             application: Mutex::new(Some(application)),
             applied: None,
             membership: StoredMembership::default(),
+            retired: Retired::default(),
             files,
             published,
             tally,
@@ -56,6 +82,11 @@ impl<A: Application> Machine<A> {
             machine.replace(&meta, data).await?;
         }
         Ok((machine, receiver))
+    }
+
+    /// Ids that may not be given again.
+    pub(crate) fn retired(&self) -> Retired {
+        self.retired.clone()
     }
 
     fn application(&mut self) -> &mut A {
@@ -79,6 +110,7 @@ impl<A: Application> Machine<A> {
             EntryPayload::Blank => Bytes::new(),
             EntryPayload::Normal(payload) => self.application().apply(entry.log_id.index, &payload.0),
             EntryPayload::Membership(membership) => {
+                self.retired.follow(self.membership.membership(), membership);
                 self.membership = StoredMembership::new(Some(entry.log_id), membership.clone());
                 Bytes::new()
             }
@@ -90,6 +122,7 @@ impl<A: Application> Machine<A> {
 
     /// Installs a snapshot into the application, off the async threads; the application is whole again afterwards.
     async fn replace(&mut self, meta: &SnapshotMeta, data: SnapshotData) -> Result<(), OpenError> {
+        let retired = data.retired().map_err(OpenError::Read)?;
         let slot = self.application.get_mut().expect("this mutex is never locked, so it cannot be poisoned");
         let mut application = slot.take().expect("openraft makes one call at a time");
         let install = move || {
@@ -105,6 +138,7 @@ impl<A: Application> Machine<A> {
         result.map_err(OpenError::Install)?;
         self.applied = meta.last_log_id;
         self.membership = meta.last_membership.clone();
+        self.retired.0.store(Arc::new(retired));
         self.publish(&mut Vec::new());
         Ok(())
     }
@@ -121,6 +155,7 @@ fn answer_through<Rt: Runtime>(responder: ApplyResponder<Types<Rt>>) -> ApplyRes
 pub(crate) struct Builder<F> {
     frozen: Mutex<Option<F>>,
     meta: SnapshotMeta,
+    retired: Arc<BTreeSet<u64>>,
     files: SnapshotFiles,
     tally: Arc<Tally>,
 }
@@ -131,7 +166,7 @@ impl<Rt: Runtime, F: crate::application::Frozen> RaftSnapshotBuilder<Types<Rt>> 
     async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
         let frozen = self.frozen.get_mut().expect("this mutex is never locked, so it cannot be poisoned").take();
         let frozen = frozen.ok_or_else(|| io::Error::other("a snapshot is built once"))?;
-        let snapshot = self.files.build(self.meta.clone(), frozen).await?;
+        let snapshot = self.files.build(self.meta.clone(), Arc::clone(&self.retired), frozen).await?;
         self.tally.snapshots_built.one();
         Ok(Snapshot { meta: self.meta.clone(), snapshot })
     }
@@ -170,7 +205,8 @@ impl<Rt: Runtime, A: Application> RaftStateMachine<Types<Rt>> for Machine<A> {
     async fn get_snapshot_builder(&mut self) -> Self::SnapshotBuilder {
         let meta = SnapshotMeta { last_log_id: self.applied, last_membership: self.membership.clone() };
         let frozen = self.application().freeze();
-        Builder { frozen: Mutex::new(Some(frozen)), meta, files: self.files.clone(), tally: Arc::clone(&self.tally) }
+        let (files, tally, retired) = (self.files.clone(), Arc::clone(&self.tally), self.retired.0.load_full());
+        Builder { frozen: Mutex::new(Some(frozen)), meta, retired, files, tally }
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotData) -> Result<(), io::Error> {

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{ChangeMembershipError, ClientWriteError, InitializeError, RaftError};
-use openraft::{ChangeMembers, Instant as _};
+use openraft::{ChangeMembers, Instant as _, LinearizerOption};
 use tokio::time::Instant;
 
 use super::core::Core;
 use super::types::{CommittedLeaderId, Record, Types};
 use crate::application::Application;
 use crate::handle::ChangeError;
-use crate::limits::PROMOTE_LAG_MAX;
+use crate::limits::{PROMOTE_LAG_MAX, RETIRED_MAX};
 use crate::roster::Members;
 use crate::runtime::Runtime;
 use crate::status::{Member, MemberKind};
@@ -61,8 +61,21 @@ impl<Rt: Runtime, A: Application> Core<Rt, A> {
         if let Some(known) = self.roster.load().get(member.id) {
             return if known.member == member { Ok(()) } else { Err(ChangeError::IdTaken { node: member.id }) };
         }
+        self.check_unused(member.id, deadline).await?;
         let (id, record) = Record::of(member);
         self.in_time(deadline, self.raft.add_learner(id, record, false)).await
+    }
+
+    /// Ids of former members are not given again: whoever remembers one would take the new node for the old one.
+    async fn check_unused(&self, node: u64, deadline: Instant) -> Result<(), ChangeError> {
+        // A new leader may not have applied yet what its predecessors committed.
+        let committed = self.raft.ensure_linearizable(LinearizerOption::new(Some(Duration::ZERO), true));
+        match tokio::time::timeout_at(deadline, committed).await {
+            Ok(Ok(_)) if self.retired.contains(node) => Err(ChangeError::IdTaken { node }),
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(ChangeError::NotLeader { leader: self.leader() }),
+            Err(_) => Err(ChangeError::InProgress),
+        }
     }
 
     pub(crate) async fn promote(&self, node: u64, deadline: Instant) -> Result<(), ChangeError> {
@@ -87,6 +100,11 @@ impl<Rt: Runtime, A: Application> Core<Rt, A> {
     pub(crate) async fn remove(&self, node: u64, deadline: Instant) -> Result<(), ChangeError> {
         self.require_leadership()?;
         let kind = self.roster.load().get(node).map(|entry| entry.kind).ok_or(ChangeError::NoMember { node })?;
+        if self.retired.count() >= RETIRED_MAX {
+            return Err(ChangeError::InvalidMembers {
+                rule: format!("at most {RETIRED_MAX} nodes can be removed in a cluster's life"),
+            });
+        }
         if kind == MemberKind::Voter {
             self.check_majority_without(node).await?;
             let change = ChangeMembers::RemoveVoters(BTreeSet::from([node]));

@@ -1,5 +1,6 @@
 //! Snapshot files in the form that openraft wants: built from a frozen state, read into the application, sent and received.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use tidegate_store::{SnapshotHeader, Snapshots};
 use super::blocking;
 use super::types::{CommittedLeaderId, Record, SnapshotMeta, StoredMembership, log_id, term_of};
 use crate::application::Frozen;
-use crate::codec::{stored_membership_from_disk, stored_membership_to_disk};
+use crate::codec::{retired_from_disk, stored_membership_from_disk, stored_membership_to_disk};
 use crate::limits::{SNAPSHOT_CHUNK_BYTES, SNAPSHOT_RECORD_BYTES_MAX};
 
 /// A snapshot with its description.
@@ -31,6 +32,14 @@ pub(crate) enum SnapshotData {
 }
 
 impl SnapshotData {
+    /// Ids of former members, as the header names them.
+    pub(crate) fn retired(&self) -> io::Result<BTreeSet<u64>> {
+        match self {
+            Self::Stored { meta, .. } => retired_from_disk(&meta.membership).map_err(io::Error::other),
+            Self::Received(_) => Err(io::Error::other("a received snapshot is read only after it was kept")),
+        }
+    }
+
     /// The records, verified as they are read: the last one is an error if the whole does not fit.
     pub(crate) fn records(&self) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>> + use<>> {
         match self {
@@ -81,10 +90,15 @@ impl SnapshotFiles {
     }
 
     /// Writes a frozen state into a new file, verified and durable when this returns.
-    pub(crate) async fn build<F: Frozen>(&self, meta: SnapshotMeta, frozen: F) -> io::Result<SnapshotData> {
+    pub(crate) async fn build<F: Frozen>(
+        &self,
+        meta: SnapshotMeta,
+        retired: Arc<BTreeSet<u64>>,
+        frozen: F,
+    ) -> io::Result<SnapshotData> {
         let (snapshots, epoch) = (self.snapshots.clone(), self.epoch);
         let work = move || {
-            let header = header_of(&meta, epoch);
+            let header = header_of(&meta, &retired, epoch);
             let mut writer = snapshots.begin(&header).map_err(io::Error::other)?;
             frozen.write(&mut |record| {
                 if record.len() > SNAPSHOT_RECORD_BYTES_MAX {
@@ -132,9 +146,9 @@ fn copy(from: &Snapshots, meta: &store::SnapshotMeta, to: &Snapshots) -> Result<
     incoming.finish()
 }
 
-fn header_of(meta: &SnapshotMeta, epoch: u64) -> SnapshotHeader {
+fn header_of(meta: &SnapshotMeta, retired: &BTreeSet<u64>, epoch: u64) -> SnapshotHeader {
     let last = meta.last_log_id.as_ref().map(|id| store::LogId { term: term_of(id), node: 0, index: id.index });
-    SnapshotHeader { epoch, last, membership: stored_membership_to_disk(&meta.last_membership) }
+    SnapshotHeader { epoch, last, membership: stored_membership_to_disk(&meta.last_membership, retired) }
 }
 
 fn meta_from_store(meta: &store::SnapshotMeta) -> io::Result<SnapshotMeta> {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod disks;
 pub mod ledger;
 pub mod wires;
 
@@ -20,6 +21,7 @@ use tidegate_consensus::{
 use tidegate_platform::Platform;
 use tokio::time::Instant;
 
+use self::disks::Disk;
 use self::ledger::{Ledger, View};
 use self::wires::Wires;
 
@@ -54,6 +56,8 @@ pub struct Cluster {
     pub nodes: BTreeMap<u64, Node>,
     pub wires: Wires,
     pub retention: Retention,
+    /// Disks of nodes that have none of this machine's.
+    pub disks: BTreeMap<u64, Disk>,
     _root: tempfile::TempDir,
     root: PathBuf,
 }
@@ -96,10 +100,10 @@ pub fn settings(id: u64, dir: &Path, port: u16, retention: Retention) -> Setting
 
 impl Cluster {
     /// Nodes 1 to 3, started but not yet one cluster.
-    pub async fn started(retention: Retention) -> Self {
+    pub async fn started(retention: Retention, disks: BTreeMap<u64, Disk>) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let root = temp.path().to_owned();
-        let mut cluster = Self { nodes: BTreeMap::new(), wires: Wires::default(), retention, _root: temp, root };
+        let mut cluster = Self { nodes: BTreeMap::new(), wires: Wires::default(), retention, disks, _root: temp, root };
         for id in 1..=3 {
             cluster.add(id).await;
         }
@@ -108,7 +112,12 @@ impl Cluster {
 
     /// Nodes 1 to 3 with a leader.
     pub async fn led(retention: Retention) -> Self {
-        let cluster = Self::started(retention).await;
+        Self::led_on(retention, BTreeMap::new()).await
+    }
+
+    /// The same on disks of the test's own.
+    pub async fn led_on(retention: Retention, disks: BTreeMap<u64, Disk>) -> Self {
+        let cluster = Self::started(retention, disks).await;
         let mut members = Vec::new();
         for node in cluster.nodes.values() {
             members.push(cluster.discover(node.port).await);
@@ -136,7 +145,10 @@ impl Cluster {
         let network = self.wires.network(id);
         let retention = self.retention;
         let node = self.nodes.get_mut(&id).unwrap();
-        let platform = Platform { network: Arc::new(network), ..Platform::system() };
+        let mut platform = Platform { network: Arc::new(network), ..Platform::system() };
+        if let Some(disk) = self.disks.get(&id) {
+            platform.vfs = Arc::new(disk.clone());
+        }
         node.view = View::default();
         let settings = settings(id, &node.dir, node.port, retention);
         let service = Service::start(settings, platform, Ledger::new(node.view.clone()), Arc::new(Echo(id))).await.unwrap();

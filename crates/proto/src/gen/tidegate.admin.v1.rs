@@ -4421,6 +4421,24 @@ pub struct CheckForUpdateResponse {
     #[prost(int64, tag = "3")]
     pub decided_at_ms: i64,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RecordInstallEventRequest {
+    /// At least one, and no more than the server's bound.
+    #[prost(message, repeated, tag = "1")]
+    pub events: ::prost::alloc::vec::Vec<super::super::device::v1::InstallEvent>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordInstallEventResponse {
+    /// Events that were new.
+    #[prost(uint32, tag = "1")]
+    pub accepted: u32,
+    /// Events that had been taken in before.
+    #[prost(uint32, tag = "2")]
+    pub duplicates: u32,
+    /// Of the new ones, those that count for no stage that is open.
+    #[prost(uint32, tag = "3")]
+    pub unattributed: u32,
+}
 /// Generated client implementations.
 pub mod device_service_client {
     #![allow(
@@ -4633,6 +4651,37 @@ pub mod device_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Takes in install events. They are kept in memory, by the leader and, as far as they can be reached, the other nodes:
+        /// an answer is no promise that they outlive the processes. All or none of a call are malformed.
+        pub async fn record_install_event(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RecordInstallEventRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordInstallEventResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/tidegate.admin.v1.DeviceService/RecordInstallEvent",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "tidegate.admin.v1.DeviceService",
+                        "RecordInstallEvent",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -4686,6 +4735,15 @@ pub mod device_service_server {
             request: tonic::Request<super::CheckForUpdateRequest>,
         ) -> std::result::Result<
             tonic::Response<super::CheckForUpdateResponse>,
+            tonic::Status,
+        >;
+        /// Takes in install events. They are kept in memory, by the leader and, as far as they can be reached, the other nodes:
+        /// an answer is no promise that they outlive the processes. All or none of a call are malformed.
+        async fn record_install_event(
+            &self,
+            request: tonic::Request<super::RecordInstallEventRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordInstallEventResponse>,
             tonic::Status,
         >;
     }
@@ -4977,6 +5035,52 @@ pub mod device_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CheckForUpdateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/tidegate.admin.v1.DeviceService/RecordInstallEvent" => {
+                    #[allow(non_camel_case_types)]
+                    struct RecordInstallEventSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::RecordInstallEventRequest>
+                    for RecordInstallEventSvc<T> {
+                        type Response = super::RecordInstallEventResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RecordInstallEventRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::record_install_event(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RecordInstallEventSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -8247,6 +8351,79 @@ pub struct GetRolloutStatusResponse {
     /// The instant that share and sub-status are about.
     #[prost(int64, tag = "10")]
     pub as_of_ms: i64,
+    /// How it is getting on by the evidence of the leader; absent if none could be asked.
+    #[prost(message, optional, tag = "11")]
+    pub progress: ::core::option::Option<RolloutProgress>,
+}
+/// How a rollout is getting on: what was counted, what its gate says, who waits for what.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RolloutProgress {
+    /// Of the current stage.
+    #[prost(message, optional, tag = "1")]
+    pub counts: ::core::option::Option<RolloutCounts>,
+    /// What its gate says; empty if it judges cells, or there is none.
+    #[prost(string, tag = "2")]
+    pub verdict: ::prost::alloc::string::String,
+    /// The cells of the stage, as they are listed.
+    #[prost(message, repeated, tag = "3")]
+    pub cells: ::prost::alloc::vec::Vec<CellProgress>,
+    /// Known devices of the cohort that match the stage.
+    #[prost(uint64, tag = "4")]
+    pub known: u64,
+    /// Size of the roster.
+    #[prost(uint64, tag = "5")]
+    pub admitted: u64,
+    /// Codes of failures that no earlier release of the cohort has told, with how often they came.
+    #[prost(btree_map = "string, uint64", tag = "6")]
+    pub new_codes: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        u64,
+    >,
+    /// Who waits for what, one sentence each.
+    #[prost(string, repeated, tag = "7")]
+    pub waits: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// When something may happen by itself, where known.
+    #[prost(int64, optional, tag = "8")]
+    pub next_at_ms: ::core::option::Option<i64>,
+    /// The node whose evidence this is.
+    #[prost(string, tag = "9")]
+    pub node: ::prost::alloc::string::String,
+}
+/// Devices, each with one outcome.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RolloutCounts {
+    /// Devices that tried.
+    #[prost(uint64, tag = "1")]
+    pub attempted: u64,
+    /// Of these, devices that run the release.
+    #[prost(uint64, tag = "2")]
+    pub succeeded: u64,
+    /// Of these, devices that failed, local roll-backs included.
+    #[prost(uint64, tag = "3")]
+    pub failed: u64,
+    /// Of the failed ones, devices that went back by themselves.
+    #[prost(uint64, tag = "4")]
+    pub rolled_back: u64,
+    /// Of those that tried, devices that have told no outcome yet.
+    #[prost(uint64, tag = "5")]
+    pub running: u64,
+    /// Known devices that are admitted and have not tried.
+    #[prost(uint64, tag = "6")]
+    pub silent: u64,
+}
+/// How a cell of a stage is getting on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CellProgress {
+    #[prost(string, tag = "1")]
+    pub domain: ::prost::alloc::string::String,
+    /// CLOSED, OPEN, SETTLED, PASSED or FAILED.
+    #[prost(string, tag = "2")]
+    pub state: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "3")]
+    pub counts: ::core::option::Option<RolloutCounts>,
+    /// What its gate says, while it is open.
+    #[prost(string, tag = "4")]
+    pub verdict: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CheckFleetRequest {

@@ -541,3 +541,84 @@ pub mod device_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// One install event.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct InstallEvent {
+    /// Chosen by the device; the same one of the same product is the same event, and counts once.
+    #[prost(string, tag = "1")]
+    pub event_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub product: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub device: ::prost::alloc::string::String,
+    /// The release that it is about. Left out: the one of the bundle.
+    #[prost(string, optional, tag = "4")]
+    pub release: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "5")]
+    pub bundle: ::core::option::Option<::prost::alloc::string::String>,
+    /// Software version, as the device writes it.
+    #[prost(string, optional, tag = "6")]
+    pub version: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(enumeration = "InstallEventKind", tag = "7")]
+    pub kind: i32,
+    /// When it happened, by the device's clock. Left out: when it was taken in.
+    #[prost(int64, optional, tag = "8")]
+    pub at_ms: ::core::option::Option<i64>,
+    /// Code of a failure.
+    #[prost(string, tag = "9")]
+    pub code: ::prost::alloc::string::String,
+    /// For humans.
+    #[prost(string, tag = "10")]
+    pub message: ::prost::alloc::string::String,
+}
+/// What happened on a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum InstallEventKind {
+    Unspecified = 0,
+    Offered = 1,
+    Downloading = 2,
+    Installing = 3,
+    Rebooting = 4,
+    Succeeded = 5,
+    Failed = 6,
+    RolledBackLocally = 7,
+    Deferred = 8,
+    Running = 9,
+}
+impl InstallEventKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "INSTALL_EVENT_KIND_UNSPECIFIED",
+            Self::Offered => "INSTALL_EVENT_KIND_OFFERED",
+            Self::Downloading => "INSTALL_EVENT_KIND_DOWNLOADING",
+            Self::Installing => "INSTALL_EVENT_KIND_INSTALLING",
+            Self::Rebooting => "INSTALL_EVENT_KIND_REBOOTING",
+            Self::Succeeded => "INSTALL_EVENT_KIND_SUCCEEDED",
+            Self::Failed => "INSTALL_EVENT_KIND_FAILED",
+            Self::RolledBackLocally => "INSTALL_EVENT_KIND_ROLLED_BACK_LOCALLY",
+            Self::Deferred => "INSTALL_EVENT_KIND_DEFERRED",
+            Self::Running => "INSTALL_EVENT_KIND_RUNNING",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "INSTALL_EVENT_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "INSTALL_EVENT_KIND_OFFERED" => Some(Self::Offered),
+            "INSTALL_EVENT_KIND_DOWNLOADING" => Some(Self::Downloading),
+            "INSTALL_EVENT_KIND_INSTALLING" => Some(Self::Installing),
+            "INSTALL_EVENT_KIND_REBOOTING" => Some(Self::Rebooting),
+            "INSTALL_EVENT_KIND_SUCCEEDED" => Some(Self::Succeeded),
+            "INSTALL_EVENT_KIND_FAILED" => Some(Self::Failed),
+            "INSTALL_EVENT_KIND_ROLLED_BACK_LOCALLY" => Some(Self::RolledBackLocally),
+            "INSTALL_EVENT_KIND_DEFERRED" => Some(Self::Deferred),
+            "INSTALL_EVENT_KIND_RUNNING" => Some(Self::Running),
+            _ => None,
+        }
+    }
+}

@@ -4,9 +4,11 @@
 mod dev;
 mod failover;
 mod fleet;
+mod guide;
 mod operations;
 mod pause;
 mod replay;
+mod steering;
 
 /// Held by each test while its cluster runs.
 static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

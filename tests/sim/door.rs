@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message as _;
-use tidegate_eligibility::Request as Check;
+use tidegate_eligibility::{Request as Check, Snapshot};
 use tidegate_gateway::{SnapshotSource, SnapshotView as _};
+use tidegate_model::Timestamp;
 use tidegate_platform::Io;
 use tidegate_proto::types::v1 as types;
 use tidegate_server::caller::Caller;
@@ -130,7 +131,7 @@ impl Door {
             }
             let Some(view) = self.source.current() else { continue };
             let now = self.source.decision_now();
-            let heard = decide(view.snapshot(), client, device, release, now);
+            let heard = self.decide(view.snapshot(), client, device, release, now);
             if stopped_ms > 0 && !is_second_try {
                 let goes_on = Instant::now() + Duration::from_millis(stopped_ms);
                 tokio::time::interval_at(goes_on, max_staleness).tick().await;
@@ -144,31 +145,26 @@ impl Door {
         self.world.count(|tally| tally.stale_checks += 1);
         Response::Checked { reason: String::new() }
     }
-}
 
-fn decide(
-    snapshot: &tidegate_eligibility::Snapshot,
-    client: u64,
-    device: u64,
-    release: u64,
-    now: tidegate_model::Timestamp,
-) -> Heard {
-    let (cohort, device) = (script::cohort(client), script::device(client, device));
-    let (release, attributes) = (script::release(client, release), [("cohort", cohort.as_str())]);
-    let request = Check {
-        product: PRODUCT,
-        device: Some(&device),
-        release: Some(&release),
-        attributes: &attributes,
-        security_epoch: Some(0),
-        ..Check::default()
-    };
-    let decision = tidegate_eligibility::decide(snapshot, &request, now);
-    let offered = decision.target.filter(|_| decision.is_offer()).and_then(|target| target.release);
-    Heard {
-        reason: decision.reason.as_str().to_owned(),
-        offered: offered.map(ToString::to_string),
-        config_version: decision.config_version,
+    fn decide(&self, snapshot: &Snapshot, client: u64, device: u64, release: u64, now: Timestamp) -> Heard {
+        let (cohort, device) = (script::cohort(client), script::device(client, device));
+        let (release, attributes) = (script::release(client, release), [("cohort", cohort.as_str())]);
+        let request = Check {
+            product: PRODUCT,
+            device: Some(&device),
+            release: Some(&release),
+            attributes: &attributes,
+            security_epoch: Some(0),
+            ..Check::default()
+        };
+        let decision = tidegate_eligibility::decide(snapshot, &request, now);
+        self.source.seen(&request);
+        let offered = decision.target.filter(|_| decision.is_offer()).and_then(|target| target.release);
+        Heard {
+            reason: decision.reason.as_str().to_owned(),
+            offered: offered.map(ToString::to_string),
+            config_version: decision.config_version,
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use tidegate_platform::{OsRandom, Platform, Random, SeededRandom};
 use tidegate_server::application::Tidegate;
 use tidegate_server::asks::Asks;
 use tidegate_server::source::Source;
+use tidegate_server::steering::Records;
 use tidegate_server::{Config, Context, Fragment, journal, upkeep};
 use tidegate_store::Journal;
 use tidegate_store::journal::JournalBounds;
@@ -159,11 +160,12 @@ impl Node {
         self.world.began(self.id);
         // History and audit are lost with each process, and fetched again from the other nodes.
         let (writer, books) = journal::open_inline(Journal::in_memory(JournalBounds::initial()));
-        let (inner, shelf) = Tidegate::new(config.cluster_id, config.epoch, writer);
+        let records = Arc::new(Records::new());
+        let (inner, shelf) = Tidegate::new(config.cluster_id, config.epoch, writer, Arc::clone(&records));
         let world = Arc::clone(&self.world);
         let application = Observed { inner, shelf: Arc::clone(&shelf), node: self.id, world, applied_index: 0 };
         let settings = config.consensus_settings(String::new(), String::new());
-        let context = Arc::new(Context::new(config, shelf, books, platform.clone()));
+        let context = Arc::new(Context::new(config, shelf, books, records, platform.clone()));
         let asks = Arc::new(Asks::new(&context));
         let started = Service::start_sabotaged::<Simulated, _>(settings, platform, application, asks, self.sabotage);
         let service = match started.await {

@@ -169,11 +169,14 @@ impl Script {
             types::Stage { name: name.into(), exposure: Some(exposure), ..types::Stage::default() }
         };
         let first = u32::try_from(self.dice.below(900_000)).expect("below a million");
-        let policy = types::Policy {
-            release: self.current(),
-            stages: vec![stage("some", first), stage("all", 1_000_000)],
-            ..types::Policy::default()
-        };
+        let mut stages = vec![stage("some", first), stage("all", 1_000_000)];
+        // As often as not the controller leads the release on.
+        let is_steered = self.dice.below(2) == 0;
+        if is_steered {
+            let bake_ms = 200 + self.dice.below(1_500);
+            stages[0].gate = Some(types::Gate { bake_ms, allow_empty: true, ..types::Gate::default() });
+        }
+        let policy = types::Policy { release: self.current(), stages, auto_complete: is_steered, ..types::Policy::default() };
         self.release_of(self.release).into_iter().chain([Spec::Policy(policy)]).collect()
     }
 

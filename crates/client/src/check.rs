@@ -44,6 +44,22 @@ impl Client {
         })
     }
 
+    /// Hands in install events. They are known by their ids, so a call may be repeated; an answer is no promise that they
+    /// outlive the processes of the cluster.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] `INVALID_REQUEST` names the first malformed event; then none was taken in.
+    pub async fn record_install_events(
+        &self,
+        events: Vec<device::InstallEvent>,
+    ) -> Result<admin::RecordInstallEventResponse, Error> {
+        let message = admin::RecordInstallEventRequest { events };
+        self.call(Kind::Read, &message, |channel, request| async move {
+            DeviceServiceClient::new(channel).record_install_event(request).await
+        })
+        .await
+    }
+
     /// What many devices would hear at many instants (none: now), on one snapshot of the node that answers. Answers come
     /// in columns: per instant the distinct ones, and for each device which of them.
     ///

@@ -33,7 +33,7 @@ pub struct Read<T> {
 }
 
 /// Where a rollout stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RolloutStatus {
     /// The release with its rollout.
     pub release: Object,
@@ -53,6 +53,9 @@ pub struct RolloutStatus {
     pub is_latest: bool,
     /// The instant that share and sub-status are about.
     pub as_of: Timestamp,
+    /// What was counted, what the gate says and who waits for what, by the evidence of the leader; absent if none could be
+    /// asked.
+    pub progress: Option<admin::RolloutProgress>,
 }
 
 impl Client {
@@ -221,6 +224,7 @@ impl Client {
             next_change_at: answer.next_change_at_ms.map(Timestamp::from_millis),
             is_latest: answer.is_latest,
             as_of: Timestamp::from_millis(answer.as_of_ms),
+            progress: answer.progress,
         };
         Ok(Read { value, config_version: answer.config_version })
     }

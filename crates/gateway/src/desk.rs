@@ -101,7 +101,7 @@ impl<S: SnapshotSource> Desk<S> {
             let view = self.current()?;
             let attempt = self.attempt(&view, request, explain);
             if !attempt.is_stale() || attempt.decision.reason == Reason::InvalidRequest {
-                return self.finish(&attempt, write);
+                return self.finish(&attempt, request, write);
             }
             attempt.bound
         };
@@ -109,7 +109,7 @@ impl<S: SnapshotSource> Desk<S> {
         self.source.ensure_fresh(bound).await;
         let view = self.current()?;
         let attempt = self.attempt(&view, request, explain);
-        self.finish(&attempt, write)
+        self.finish(&attempt, request, write)
     }
 
     fn current(&self) -> Result<S::View, Refusal> {
@@ -153,7 +153,12 @@ impl<S: SnapshotSource> Desk<S> {
         }
     }
 
-    fn finish<T>(&self, attempt: &Attempt<'_>, write: impl FnOnce(&Answered<'_>) -> T) -> Result<T, Refusal> {
+    fn finish<T>(
+        &self,
+        attempt: &Attempt<'_>,
+        request: &Request<'_>,
+        write: impl FnOnce(&Answered<'_>) -> T,
+    ) -> Result<T, Refusal> {
         let (decision, trace) = if attempt.decision.reason == Reason::InvalidRequest {
             return Err(Refusal::InvalidRequest { field: None, rule: "a field of the request is over its limit".to_owned() });
         } else if attempt.is_stale() {
@@ -169,7 +174,7 @@ impl<S: SnapshotSource> Desk<S> {
             _ => {} // Every other code is a decision.
         }
         let decision = decision.public();
-        Ok(write(&Answered {
+        let written = write(&Answered {
             decision,
             stamp: attempt.stamp,
             staleness: attempt.staleness,
@@ -177,7 +182,9 @@ impl<S: SnapshotSource> Desk<S> {
             node: self.source.node(),
             retry_after_s: self.jitter.retry_after_s(decision.retry_after.as_millis()),
             trace,
-        }))
+        });
+        self.source.seen(request);
+        Ok(written)
     }
 
     /// The state of the snapshot now; `None` before there is one.

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tidegate_eligibility::Snapshot;
+use tidegate_eligibility::{Request, Snapshot};
 use tidegate_model::Timestamp;
 
 use crate::status::Status;
@@ -39,6 +39,10 @@ pub trait SnapshotSource: Send + Sync + 'static {
     /// Tries to make the current snapshot at most `bound` old, by a probe that all callers share. Returns after 200 ms
     /// at the latest, whether or not it worked; at once when it is known not to work.
     fn ensure_fresh(&self, bound: Duration) -> impl Future<Output = ()> + Send;
+
+    /// A device asked, and its answer is written. Called once per answered check, after the decision; must neither wait
+    /// nor fail, and may forget.
+    fn seen(&self, _request: &Request<'_>) {}
 
     /// The name of this node, as answers carry it.
     fn node(&self) -> &str;

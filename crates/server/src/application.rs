@@ -11,11 +11,12 @@ use prost::Message;
 use tidegate_consensus::{Application, InstallError};
 use tidegate_eligibility::{Snapshot, Stamp};
 use tidegate_machine::{Applied, Genesis, State};
-use tidegate_model::CatalogChange;
+use tidegate_model::{CatalogChange, Command, Transition, Verb};
 
 use crate::codec::{self, FrozenState};
 use crate::journal::{BookWriter, Rows};
 use crate::published::{Batch, Published, Shelf};
+use crate::steering::Records;
 
 /// State machine, compiler and what follows from them.
 pub struct Tidegate {
@@ -23,6 +24,7 @@ pub struct Tidegate {
     snapshot: Snapshot,
     shelf: Arc<Shelf>,
     books: BookWriter,
+    records: Arc<Records>,
     cluster_id: u128,
     /// Changes since the last publication, in order.
     changes: Vec<CatalogChange>,
@@ -33,12 +35,12 @@ pub struct Tidegate {
 impl Tidegate {
     /// The state before the first entry, and the shelf that shows it.
     #[must_use]
-    pub fn new(cluster_id: u128, epoch: u64, books: BookWriter) -> (Self, Arc<Shelf>) {
+    pub fn new(cluster_id: u128, epoch: u64, books: BookWriter, records: Arc<Records>) -> (Self, Arc<Shelf>) {
         let state = State::new(Genesis { version_base: 0, epoch, bare_signatures: false });
         let snapshot = compile_anew(&state);
         let shelf = Arc::new(Shelf::new(state.clone(), snapshot.clone()));
         let (changes, batches) = (Vec::new(), Vec::new());
-        (Self { state, snapshot, shelf: Arc::clone(&shelf), books, cluster_id, changes, batches }, shelf)
+        (Self { state, snapshot, shelf: Arc::clone(&shelf), books, records, cluster_id, changes, batches }, shelf)
     }
 
     /// The state after the last entry, published or not.
@@ -55,8 +57,32 @@ impl Tidegate {
             self.changes.extend(applied.changes.iter().cloned());
             let changes = applied.changes.clone().into();
             self.batches.push(Batch { config_version: self.state.config_version(), changes });
+            self.records.learn(&applied.changes, self.state.log_time());
+        }
+        if applied.result.is_ok() {
+            self.clear(&entry.command);
         }
         applied
+    }
+}
+
+impl Tidegate {
+    /// What operators have cleared, the evidence forgets, on every node.
+    fn clear(&self, command: &Command) {
+        match command {
+            Command::Transition(Transition { release, verb: Verb::Clear { device }, .. }) => {
+                if let Some(stored) = self.state.catalog().releases().get(release) {
+                    self.records.clear(&stored.body.product, device, &stored.body.bundle);
+                }
+            }
+            Command::Batch(commands) => commands.iter().for_each(|command| self.clear(command)),
+            Command::Transition(_)
+            | Command::Apply(_)
+            | Command::Delete(_)
+            | Command::Settings(_)
+            | Command::Token(_)
+            | Command::Steer(_) => {}
+        }
     }
 }
 
@@ -125,7 +151,7 @@ fn compile_anew(state: &State) -> Snapshot {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use tidegate_model::{Command, Entry, Principal, RequestId, Seed, SettingsChange, Timestamp};
+    use tidegate_model::{Entry, Principal, RequestId, Seed, SettingsChange, Timestamp};
     use tidegate_platform::TokioSpawner;
     use tidegate_proto::types::v1 as types;
     use tidegate_store::Journal;
@@ -136,7 +162,7 @@ mod tests {
 
     fn application() -> (Tidegate, Arc<Shelf>) {
         let (writer, _books) = journal::open(Journal::in_memory(JournalBounds::initial()), &TokioSpawner);
-        Tidegate::new(1, 1, writer)
+        Tidegate::new(1, 1, writer, Arc::default())
     }
 
     fn payload(request_id: &str, command: Command) -> Bytes {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use prost::Message;
 use tidegate_consensus::{AskHandler, AskRefused};
+use tidegate_model::ReleaseId;
 
 use crate::codec;
 use crate::context::Context;
@@ -39,6 +40,14 @@ impl AskHandler for Asks {
                     let books = context.books.clone();
                     let read = context.blocking("rows read", move || codec::rows_answer(&books, question)).await;
                     read.map_err(|_| AskRefused::Busy)?
+                }
+                Some(question::Kind::Evidence(evidence)) => answer::Kind::TakenIn(context.evidence_forwarded(evidence)?),
+                Some(question::Kind::Progress(question)) => {
+                    let release = ReleaseId::new(&question.release);
+                    let release = release.map_err(|error| AskRefused::Invalid { reason: error.to_string() })?;
+                    let asked = Arc::clone(&context);
+                    let progress = context.blocking("progress", move || asked.own_progress(&release)).await;
+                    answer::Kind::Progress(progress.map_err(|_| AskRefused::Busy)?.unwrap_or_default())
                 }
                 None => return Err(AskRefused::Invalid { reason: "a question of a newer build".to_owned() }),
             };

@@ -14,6 +14,7 @@ use crate::journal::Books;
 use crate::limits::WATCHERS_MAX;
 use crate::published::{Published, Shelf};
 use crate::refusal::Door;
+use crate::steering::{Records, Sightings};
 
 /// What all calls of one node share.
 pub struct Context {
@@ -23,6 +24,10 @@ pub struct Context {
     pub shelf: Arc<Shelf>,
     /// History and audit.
     pub books: Books,
+    /// What devices sent, for the controller.
+    pub records: Arc<Records>,
+    /// Devices that asked this node, on their way to the others.
+    pub sightings: Sightings,
     /// The seams: the wall clock stamps proposals, randomness makes request ids and seeds.
     pub platform: Platform,
     handle: OnceLock<Handle>,
@@ -36,11 +41,13 @@ pub struct Context {
 impl Context {
     /// Shared parts of a node whose consensus does not run yet.
     #[must_use]
-    pub fn new(config: Config, shelf: Arc<Shelf>, books: Books, platform: Platform) -> Self {
+    pub fn new(config: Config, shelf: Arc<Shelf>, books: Books, records: Arc<Records>, platform: Platform) -> Self {
         Self {
             config,
             shelf,
             books,
+            records,
+            sightings: Sightings::default(),
             platform,
             handle: OnceLock::new(),
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),

@@ -88,6 +88,7 @@ const SERVICES: &[(&str, &[(&str, Needs)])] = &[
             ("ListDevices", READ),
             ("DeleteDevice", OPERATE),
             ("CheckForUpdate", READ),
+            ("RecordInstallEvent", OPERATE),
         ],
     ),
     (
@@ -295,7 +296,7 @@ mod tests {
         let (config, _) = Config::load([fragment]).unwrap();
         let (_, books) = journal::open(Journal::in_memory(JournalBounds::initial()), &TokioSpawner);
         let shelf = Arc::new(Shelf::new(state, Snapshot::empty()));
-        Arc::new(Context::new(config, shelf, books, Platform::system()))
+        Arc::new(Context::new(config, shelf, books, Arc::default(), Platform::system()))
     }
 
     fn layer(context: &Arc<Context>) -> DoorLayer {

@@ -89,3 +89,27 @@ pub const THREADS_WAIT_MAX: Duration = Duration::from_secs(5);
 pub const ADMIN_PING: Duration = Duration::from_secs(20);
 /// Streams of one admin connection at one moment.
 pub const ADMIN_STREAMS_MAX: u32 = 256;
+/// Install events of one call. More are refused.
+pub const EVENTS_MAX: usize = 500;
+/// Bytes of a free text in an install event. A longer one refuses its call.
+pub const EVENT_TEXT_BYTES_MAX: usize = 512;
+/// Devices that checks have left behind and that are not sent yet. Beyond it they are noted with a later check.
+pub const SIGHTINGS_QUEUE_MAX: usize = 8_192;
+/// Sightings in one message to the other nodes; the rest follows with the next.
+pub const SIGHTINGS_PER_BATCH_MAX: usize = 1_000;
+/// Bytes of sightings in one such message, unless one alone has more; the rest follows with the next.
+pub const SIGHTINGS_BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// Pause between two such messages.
+pub const SIGHTINGS_INTERVAL: Duration = Duration::from_secs(1);
+/// So many messages make a window, in which a device is noted once.
+pub const SIGHTING_WINDOW_TICKS: u64 = 300;
+/// Places for devices noted in this window. Two devices in one place are noted more often than once.
+pub const SIGHTING_SLOTS: usize = 1 << 16;
+/// Rounds of the controller before it pauses: what is due converges in far fewer.
+pub const STEER_ROUNDS_MAX: usize = 256;
+/// Pause after a step that could not be done; it doubles up to the longest one.
+pub const STEER_PAUSE_MIN: Duration = Duration::from_millis(250);
+/// Longest such pause.
+pub const STEER_PAUSE_MAX: Duration = Duration::from_secs(30);
+/// The controller looks again after this time although nothing has happened: wall clocks are set.
+pub const STEER_SLEEP_MAX: Duration = Duration::from_secs(60);

@@ -28,6 +28,7 @@ use crate::context::Context;
 use crate::limits::{BOOTSTRAP_PAUSE, PEER_QUESTION_MAX, REFRESH_INTERVAL, THREADS_WAIT_MAX, WAITING_NOTICE};
 use crate::metrics::Metrics;
 use crate::source::Source;
+use crate::steering::Records;
 use crate::threads::Tracked;
 use crate::{journal, listen, upkeep};
 
@@ -235,8 +236,9 @@ impl Node {
         let (admin, admin_addr) = bind(&networks.admin, "admin", config.listen.admin).await?;
 
         let (writer, books) = journal::open(journal, platform.spawner.as_ref());
-        let (application, shelf) = Tidegate::new(config.cluster_id, config.epoch, writer);
-        let context = Arc::new(Context::new(config, shelf, books, platform.clone()));
+        let records = Arc::new(Records::new());
+        let (application, shelf) = Tidegate::new(config.cluster_id, config.epoch, writer, Arc::clone(&records));
+        let context = Arc::new(Context::new(config, shelf, books, records, platform.clone()));
 
         let told = |set: &Option<String>, bound: SocketAddr| set.clone().unwrap_or_else(|| bound.to_string());
         let advertise = &context.config.advertise;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_consensus::{Fresh, Role};
-use tidegate_eligibility::Snapshot;
+use tidegate_eligibility::{Request, Snapshot};
 use tidegate_gateway::{Member, SnapshotSource, SnapshotView, Status};
 use tidegate_model::Timestamp;
 
@@ -71,6 +71,10 @@ impl SnapshotSource for Source {
             // Whether it worked is read from the clock afterwards.
             let _is_fresh = handle.freshness().ensure_fresh(bound).await.is_ok();
         }
+    }
+
+    fn seen(&self, request: &Request<'_>) {
+        self.context.sightings.note(request);
     }
 
     fn node(&self) -> &str {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tidegate_consensus::{AskError, AskRefused, Handle, Priority, ProposeError, Target};
 use tidegate_machine::State;
+use tidegate_machine::settings::CONTROLLER;
 use tidegate_model::{Command, Entry, Principal, RequestId, Seed, SteerStep, Timestamp, Verb};
 use tidegate_proto::types::v1 as types;
 use tokio::time::Instant;
@@ -16,7 +17,7 @@ use crate::codec;
 use crate::context::Context;
 use crate::limits::{LEADER_WAIT_MAX, OWN_WRITE_WAIT_MAX, WRITE_ATTEMPTS_MAX, WRITE_RETRY_PAUSE};
 use crate::refusal::{Door, Refusal};
-use crate::wire;
+use crate::{selectors, wire};
 
 /// A write of a caller that was let in.
 #[derive(Clone, Debug)]
@@ -121,9 +122,21 @@ impl Context {
         Err(Door::NoLeader.into())
     }
 
+    /// Proposes what the controller found due. On the leader only; what became of it, or nothing if it has no result.
+    pub(crate) async fn propose_steer(&self, command: Command) -> Option<types::Result> {
+        let write = Write {
+            principal: Principal::new(CONTROLLER).expect("the reserved name is an id"),
+            auth_epoch: self.published().ok()?.state.auth_epoch(),
+            request_id: self.draw_request_id(),
+            command,
+        };
+        let deadline = Instant::now() + self.config.limits.write_timeout;
+        self.propose(self.handle().ok()?, &write, deadline).await.ok()
+    }
+
     /// Proposes on this node; for the asking handler as well.
     async fn propose(&self, handle: &Handle, write: &Write, deadline: Instant) -> Result<types::Result, Attempt> {
-        self.published().map_err(|door| Attempt::Definite(door.into()))?;
+        let published = self.published().map_err(|door| Attempt::Definite(door.into()))?;
         let entry = Entry {
             proposed_at: Timestamp::from_millis(self.platform.clock.wall_ms()),
             principal: write.principal.clone(),
@@ -132,6 +145,9 @@ impl Context {
             seed: self.draw_seed(),
             command: write.command.clone(),
         };
+        if let Some(rejection) = selectors::rejection(&published, &entry) {
+            return Ok(types::Result { kind: Some(types::result::Kind::Rejection(rejection)) });
+        }
         let payload = codec::encode_entry(&entry);
         match handle.propose(payload, priority(&write.command), deadline).await {
             Ok(proposed) => codec::decode_result(&proposed.response).map_err(|_| {
@@ -154,6 +170,9 @@ impl Context {
             request_id: RequestId::new(&write.request_id).map_err(|error| invalid(error.to_string()))?,
             command: codec::command_in(command).map_err(|door| invalid(door.to_string()))?,
         };
+        if write.principal.as_str() == CONTROLLER {
+            return Err(invalid("the controller proposes on the leader itself".to_owned()));
+        }
         let handle = self.handle().map_err(|_| AskRefused::NotLeader { leader: None })?;
         match self.propose(handle, &write, Instant::now() + timeout).await {
             Ok(result) => Ok(wire::answer::Kind::Result(result)),

@@ -83,6 +83,39 @@ async fn history(calls: &Calls, release: &str) -> Vec<(u64, u64)> {
     rows.iter().map(|row| (row.index, row.version)).collect()
 }
 
+/// A selector that names neither devices nor values is tried by every check.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_product_has_only_so_many_selectors_that_no_index_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = start(alone(folder.path(), free_port(), &[])).await;
+    ready(&node).await;
+    let calls = Calls::to(&node).await;
+    calls.apply(product(1), "").await.unwrap();
+    let hold = |number: usize| {
+        let selector = types::Selector { tags_none_of: vec![format!("t{number}")], ..types::Selector::default() };
+        types::document::Spec::Hold(types::HoldSpec {
+            id: format!("h{number}"),
+            product: "os".into(),
+            scope: Some(types::HoldScope { kind: Some(types::hold_scope::Kind::Selector(selector)) }),
+            kind: types::HoldKind::OptOut.into(),
+            ..types::HoldSpec::default()
+        })
+    };
+    let max = tidegate_eligibility::limits::SELECTORS_UNINDEXED_MAX;
+    calls.apply((0..max).map(hold).collect(), "").await.unwrap();
+    let before = calls.status().await.config_version;
+    let refused = calls.apply(vec![hold(max)], "one more").await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
+    assert_eq!(calls.status().await.config_version, before);
+    // The same ones again, and holds that an index finds, are welcome.
+    calls.apply((0..max).map(hold).collect(), "").await.unwrap();
+    let one_device = types::HoldScope { kind: Some(types::hold_scope::Kind::Device("d1".into())) };
+    let types::document::Spec::Hold(by_selector) = hold(max) else { unreachable!("a hold was made") };
+    let by_device = types::HoldSpec { scope: Some(one_device), ..by_selector };
+    calls.apply(vec![types::document::Spec::Hold(by_device)], "").await.unwrap();
+    node.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refusals_say_what_is_wrong() {
     let folder = tempfile::tempdir().unwrap();

@@ -160,6 +160,18 @@ object_service! {
     ) -> Result<Response<admin::CheckForUpdateResponse>, Status> {
         super::check::check_for_update(&self.0, request.into_inner()).await.map(Response::new)
     }
+
+    async fn record_install_event(
+        &self,
+        request: Request<admin::RecordInstallEventRequest>,
+    ) -> Result<Response<admin::RecordInstallEventResponse>, Status> {
+        let taken_in = self.0.0.record_events(request.into_inner().events).await?;
+        Ok(Response::new(admin::RecordInstallEventResponse {
+            accepted: taken_in.accepted,
+            duplicates: taken_in.duplicates,
+            unattributed: taken_in.unattributed,
+        }))
+    }
 }
 
 object_service! {

@@ -98,7 +98,9 @@ impl admin::rollout_service_server::RolloutService for Rollouts {
         let release = id("release", &request.release, ReleaseId::new)?;
         let published = self.0.0.read(request.consistency).await?;
         let now = Timestamp::from_millis(self.0.0.handle()?.freshness().decision_wall_ms());
-        Ok(Response::new(status(&published, &release, now)?))
+        let mut status = status(&published, &release, now)?;
+        status.progress = self.0.0.progress(&release).await;
+        Ok(Response::new(status))
     }
 
     async fn check_fleet(
@@ -153,6 +155,7 @@ fn status(published: &Published, release: &ReleaseId, now: Timestamp) -> Result<
         is_latest: body.linked && body.next.is_none(),
         config_version: published.state.config_version(),
         as_of_ms: now.as_millis(),
+        progress: None,
     })
 }
 

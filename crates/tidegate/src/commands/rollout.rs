@@ -5,6 +5,7 @@ use tidegate_manifest::print::Value;
 use tidegate_model::{
     CatalogChange, CohortId, DeviceKey, Object, ObjectKind, ObjectRef, Ppm, Principal, ReleaseId, RolloutState, Transition, Verb,
 };
+use tidegate_proto::admin::v1::{CellProgress, RolloutCounts, RolloutProgress};
 
 use super::objects::view;
 use crate::cli::{On, Output, Rollout};
@@ -120,6 +121,7 @@ async fn status(client: &Client, output: Output, release: &ReleaseId) -> Outcome
         ("version", number(Some(stored.version))),
         ("config_version", number(Some(read.config_version))),
         ("as_of", instant(status.as_of.as_millis())),
+        ("progress", status.progress.as_ref().map_or(Value::Null, progress)),
     ]);
     let columns = [
         ("release", "release"),
@@ -132,7 +134,74 @@ async fn status(client: &Client, output: Output, release: &ReleaseId) -> Outcome
         ("rev", "version"),
     ];
     print(output, &value, &columns);
+    if let (Output::Table, Some(progress)) = (output, &status.progress) {
+        print_sentences(progress);
+    }
     Ok(())
+}
+
+/// The progress of a rollout as data.
+fn progress(progress: &RolloutProgress) -> Value {
+    let texts = |texts: &[String]| Value::List(texts.iter().map(text).collect());
+    let cell = |cell: &CellProgress| {
+        map([
+            ("domain", text(&cell.domain)),
+            ("state", text(&cell.state)),
+            ("counts", cell.counts.as_ref().map_or(Value::Null, counts)),
+            ("verdict", text(&cell.verdict)),
+        ])
+    };
+    let codes = progress.new_codes.iter().map(|(code, count)| (code.clone(), number(Some(*count))));
+    map([
+        ("counts", progress.counts.as_ref().map_or(Value::Null, counts)),
+        ("verdict", text(&progress.verdict)),
+        ("cells", Value::List(progress.cells.iter().map(cell).collect())),
+        ("known", number(Some(progress.known))),
+        ("admitted", number(Some(progress.admitted))),
+        ("new_codes", Value::Map(codes.collect())),
+        ("waits", texts(&progress.waits)),
+        ("next_at", progress.next_at_ms.map_or(Value::Null, instant)),
+        ("node", text(&progress.node)),
+    ])
+}
+
+fn counts(counts: &RolloutCounts) -> Value {
+    map([
+        ("attempted", number(Some(counts.attempted))),
+        ("succeeded", number(Some(counts.succeeded))),
+        ("failed", number(Some(counts.failed))),
+        ("rolled_back", number(Some(counts.rolled_back))),
+        ("running", number(Some(counts.running))),
+        ("silent", number(Some(counts.silent))),
+    ])
+}
+
+#[allow(clippy::print_stdout, reason = "the data of a status")]
+fn print_sentences(progress: &RolloutProgress) {
+    print!("{}", sentences(progress));
+}
+
+/// The same for humans.
+fn sentences(progress: &RolloutProgress) -> String {
+    let line = |name: &str, counts: &Option<RolloutCounts>, verdict: &str| {
+        let counts = counts.unwrap_or_default();
+        let verdict = if verdict.is_empty() { String::new() } else { format!("; gate: {verdict}") };
+        format!(
+            "{name}: {} tried, {} succeeded, {} failed ({} rolled back), {} under way, {} silent{verdict}\n",
+            counts.attempted, counts.succeeded, counts.failed, counts.rolled_back, counts.running, counts.silent
+        )
+    };
+    let mut out = line("devices", &progress.counts, &progress.verdict);
+    for cell in &progress.cells {
+        out.push_str(&line(&format!("cell {} {}", cell.domain, cell.state), &cell.counts, &cell.verdict));
+    }
+    for (code, count) in &progress.new_codes {
+        out.push_str(&format!("new failure {code}: {count}\n"));
+    }
+    for wait in &progress.waits {
+        out.push_str(&format!("{wait}\n"));
+    }
+    out
 }
 
 /// Prints the rollout's state now and after each change, until interrupted.

@@ -30,8 +30,10 @@ pub struct StepReport {
     pub title: String,
     /// What came of it.
     pub came: String,
-    /// What the controller did before and after it, one line each.
-    pub acts: Vec<String>,
+    /// What the controller did on the way there, one line each.
+    pub acts_before: Vec<String>,
+    /// What it did because of the step.
+    pub acts_after: Vec<String>,
 }
 
 /// A step that did not come out as expected.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::report::{Failure, Report, StepReport, Wrong};
 use crate::script::{Action, Scenario, Step};
-use crate::world::World;
+use crate::world::{Stuck, World};
 
 /// Sets of device keys that fleets remember, by name.
 type Remembered = BTreeMap<String, BTreeSet<String>>;
@@ -27,27 +27,31 @@ pub fn run(scenario: &Scenario) -> Report {
     let mut world = World::new(scenario.start, &scenario.seed);
     let mut remembered = Remembered::new();
     let outcome = writing::objects(&mut world, scenario);
-    if !note(&mut report, &mut world, 0, 1, "objects".to_owned(), outcome) {
+    if !note(&mut report, &mut world, Place { number: 0, line: 1, title: "objects".to_owned() }, Vec::new(), outcome) {
         return report;
     }
     for step in &scenario.steps {
-        let outcome = play(&mut world, &mut remembered, scenario, step);
-        if !note(&mut report, &mut world, step.number, step.line, title(&step.action), outcome) {
+        let moved = step.at.map_or(Ok(()), |at| at_rest(world.advance_to(at)));
+        let acts_before = world.take_acts();
+        let outcome = moved.and_then(|()| play(&mut world, &mut remembered, scenario, step));
+        let place = Place { number: step.number, line: step.line, title: title(&step.action) };
+        if !note(&mut report, &mut world, place, acts_before, outcome) {
             break;
         }
     }
     report
 }
 
-/// Writes down what came of a step; false if it failed.
-fn note(
-    report: &mut Report,
-    world: &mut World,
+/// Which step it is.
+struct Place {
     number: usize,
     line: usize,
     title: String,
-    outcome: Result<String, Wrong>,
-) -> bool {
+}
+
+/// Writes down what came of a step; false if it failed.
+fn note(report: &mut Report, world: &mut World, place: Place, acts_before: Vec<String>, outcome: Result<String, Wrong>) -> bool {
+    let Place { number, line, title } = place;
     let source_name = report.source_name.clone();
     let (came, failure) = match outcome {
         Ok(came) => (came, None),
@@ -55,19 +59,17 @@ fn note(
             (came.clone(), Some(Failure { source_name, step: number, line, title: title.clone(), expected, came, trace }))
         }
     };
-    report.steps.push(StepReport { number, line, at: world.now(), title, came, acts: world.take_acts() });
+    report.steps.push(StepReport { number, line, at: world.now(), title, came, acts_before, acts_after: world.take_acts() });
     report.failure = failure;
     report.failure.is_none()
 }
 
-/// One step: the clock first, then what is asked or done, then the controller until it rests.
+fn at_rest(result: Result<(), Stuck>) -> Result<(), Wrong> {
+    result.map_err(|stuck| Wrong::new("a controller that comes to rest", stuck.to_string()))
+}
+
+/// What is asked or done, then the controller until it rests.
 fn play(world: &mut World, remembered: &mut Remembered, scenario: &Scenario, step: &Step) -> Result<String, Wrong> {
-    let at_rest = |result: Result<(), crate::world::Stuck>| {
-        result.map_err(|stuck| Wrong::new("a controller that comes to rest", stuck.to_string()))
-    };
-    if let Some(at) = step.at {
-        at_rest(world.advance_to(at))?;
-    }
     let came = match &step.action {
         Action::Wait => Ok(String::new()),
         Action::Check { ask, expected } => asking::check(world, ask, expected),

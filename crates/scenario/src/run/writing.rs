@@ -19,7 +19,7 @@ pub(super) fn objects(world: &mut World, scenario: &Scenario) -> Result<String, 
             told(result.map_err(|rejection| Wrong::new("the objects are taken", refusal(&rejection).1))?)
         }
     };
-    world.settle().map_err(|stuck| Wrong::new("a controller that comes to rest", stuck.to_string()))?;
+    super::at_rest(world.settle())?;
     Ok(came)
 }
 

@@ -31,10 +31,11 @@ pub(super) fn take_effect(edit: &mut Edit, wanted: &Policy, item: &Item<'_>) -> 
     };
     let state = release.rollout.state;
     let is_legal = step(state, Action::EditPolicy) != Step::No;
-    if is_legal {
+    let has_fired = trigger_has_fired(edit, release);
+    // Before the trigger fires no stage has been reached.
+    if is_legal && has_fired {
         check_reached(release, &before, wanted)?;
     }
-    let has_fired = trigger_has_fired(edit, release);
     if is_legal && has_fired && before.trigger != wanted.trigger {
         return Err(immutable(wanted, "trigger".to_owned(), "has fired and may not change"));
     }
@@ -44,8 +45,26 @@ pub(super) fn take_effect(edit: &mut Edit, wanted: &Policy, item: &Item<'_>) -> 
     if before.trigger != wanted.trigger && matches!(wanted.trigger, Trigger::After(_)) {
         return Err(immutable(wanted, "trigger".to_owned(), "of a published release may not wait for another one"));
     }
-    carry_over(edit, release, &before, wanted);
+    if has_fired {
+        carry_over(edit, release, &before, wanted)
+    } else {
+        begin_anew(edit, release, &before, wanted)
+    }
     Ok(())
+}
+
+/// A rollout that still waits for its trigger waits for the new one, in front of the new first stage.
+fn begin_anew(edit: &mut Edit, release: &Release, before: &Policy, wanted: &Policy) {
+    let mut moved = release.clone();
+    let opens_at = match wanted.trigger {
+        _ if before.trigger == wanted.trigger => release.rollout.stage_opened_at.unwrap_or(edit.now),
+        Trigger::At(at) => edit.now.max(at),
+        Trigger::Now | Trigger::After(_) => edit.now,
+    };
+    passage::open_stage(&mut moved, wanted, 0, opens_at);
+    if moved != *release {
+        edit.put(moved, Counts::No);
+    }
 }
 
 /// Brings the rollout in line with its new policy. What settled under another exposure or gate settles anew, so that no
@@ -53,12 +72,6 @@ pub(super) fn take_effect(edit: &mut Edit, wanted: &Policy, item: &Item<'_>) -> 
 fn carry_over(edit: &mut Edit, release: &Release, before: &Policy, wanted: &Policy) {
     let mut moved = release.clone();
     let mut counts = Counts::No;
-    if before.trigger != wanted.trigger {
-        moved.rollout.stage_opened_at = Some(match wanted.trigger {
-            Trigger::At(at) => edit.now.max(at),
-            Trigger::Now | Trigger::After(_) => edit.now,
-        });
-    }
     let index = stages::current_index(release);
     if let (Some(old), Some(new)) = (before.stages.get(index), wanted.stages.get(index)) {
         let is_same = old.exposure == new.exposure && old.gate == new.gate;

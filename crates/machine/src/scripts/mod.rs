@@ -3,8 +3,8 @@
 //! A noun applies a document (`product os`, `release r1 bundle=b1 previous=r0`), a verb moves a rollout (`pause r1`).
 //! Between `begin` and `apply` or `batch` they are collected into one entry. Any write takes `expect=VERSION`,
 //! `id=REQUEST` and `reason=TEXT`; a prefix names the caller (`alice: pause r1`). `at SECONDS` sets the clock of the next
-//! entries. `steer STEP RELEASE` is a step of the controller. `graph`, `show`, `get`, `state`, `changes` and `tokens` look. `UPDATE_GOLDENFILES=1 cargo test` writes the
-//! answers; read them before committing.
+//! entries. `steer STEP RELEASE` is a step of the controller, on the present version. `graph`, `show`, `get`, `state`,
+//! `changes` and `tokens` look. `UPDATE_GOLDENFILES=1 cargo test` writes the answers; read them before committing.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod nouns;

@@ -13,9 +13,10 @@ use tidegate_tests::report;
 use crate::ONE_AT_A_TIME;
 
 /// Far from the ports of a cluster that somebody has running.
-const PORT_OFFSET: u16 = 20_000;
+pub const PORT_OFFSET: u16 = 20_000;
 
-async fn start(folder: &std::path::Path) -> (Child, Vec<String>) {
+/// Starts a development cluster in `folder` and waits until it is ready; returns what it printed.
+pub async fn start(folder: &std::path::Path) -> (Child, Vec<String>) {
     let mut child = Command::new(binary::path())
         .args(["dev", "--port-offset", &PORT_OFFSET.to_string()])
         .current_dir(folder)
@@ -82,7 +83,7 @@ async fn has_curl() -> bool {
 }
 
 /// Ends it as Ctrl-C does, and sees that no node outlives it.
-async fn stop(child: &mut Child) {
+pub async fn stop(child: &mut Child) {
     let pid = i32::try_from(child.id().expect("it runs")).expect("process ids are small");
     let pid = rustix::process::Pid::from_raw(pid).expect("not zero");
     rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("the process is ours");

@@ -73,19 +73,21 @@ pub enum Command {
     Apply(Apply),
     /// Print objects
     Get(Get),
-    /// Show what an apply would change
-    Diff(Files),
+    /// Show what an apply would change, in the objects and for the fleet
+    Diff(Diff),
     /// Remove an object
     Delete(Delete),
     /// Print the versions of an object
     History(ObjectName),
-    /// Print all objects as manifests
-    Export,
+    /// Print all objects as manifests, or a cohort as a Sparkle feed
+    Export(Export),
     /// Move rollouts and watch them
     #[command(subcommand)]
     Rollout(Rollout),
     /// Ask what a device would hear
     Check(Check),
+    /// Play rollout tests on a virtual clock, without a cluster
+    Test(Test),
     /// Bring foreign release data in
     #[command(subcommand)]
     Import(Import),
@@ -154,11 +156,59 @@ pub struct Apply {
     /// Judge it and show what would change, change nothing
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub fleet: Fleet,
     /// The version that the (single) object must have; 0: it must not exist
     #[arg(long, value_name = "N")]
     pub expected_version: Option<u64>,
     #[command(flatten)]
     pub request: RequestId,
+}
+
+#[derive(Debug, Args)]
+pub struct Diff {
+    #[command(flatten)]
+    pub files: Files,
+    #[command(flatten)]
+    pub fleet: Fleet,
+}
+
+/// Whom to ask before and after a change.
+#[derive(Debug, Args)]
+pub struct Fleet {
+    /// Count what these devices would be offered before and after: a CSV with a header (device, product, release, bundle,
+    /// version, tags, attr.NAME, ...), or a check request in JSON on each line; without FILE: all device records
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    #[expect(clippy::option_option, reason = "a flag that is left out, given, or given a file")]
+    pub devices: Option<Option<PathBuf>>,
+    /// Product of devices that do not name one; may be left out if there is only one
+    #[arg(long, value_name = "PRODUCT")]
+    pub product: Option<String>,
+    /// Release that devices run which do not say what they run
+    #[arg(long, value_name = "RELEASE")]
+    pub on: Option<String>,
+    /// Also publish this draft, in the comparison alone
+    #[arg(long, value_name = "RELEASE")]
+    pub publish: Vec<String>,
+    /// As of another instant (RFC 3339): a ramp grows with time
+    #[arg(long, value_name = "INSTANT")]
+    pub at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    /// As a feed that Sparkle reads: what the cohort offers and such a feed can say
+    #[arg(long, requires_all = ["product", "cohort"])]
+    pub appcast: bool,
+    /// The product
+    #[arg(long, requires = "appcast")]
+    pub product: Option<String>,
+    /// The cohort, as the default channel
+    #[arg(long, requires = "appcast")]
+    pub cohort: Option<String>,
+    /// Also the cohorts that follow it, each as the channel of its name
+    #[arg(long, requires = "appcast")]
+    pub channels: bool,
 }
 
 /// Identity of a write.
@@ -357,6 +407,19 @@ pub struct Check {
     pub at: Option<String>,
 }
 
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Test file, or a folder of them
+    #[arg(required = true, value_name = "FILE|DIR")]
+    pub files: Vec<PathBuf>,
+    /// Also write a report in JUnit's format
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Print every step, and what the controller did
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Import {
     /// One update document of a Fedora CoreOS stream
@@ -369,6 +432,28 @@ pub enum Import {
         /// Cohort that takes it; created if it does not exist
         #[arg(long)]
         cohort: String,
+        /// Show the plan, change nothing
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        request: RequestId,
+    },
+    /// A Sparkle feed: its default channel into one cohort, each other channel into one that follows it
+    Appcast {
+        /// The feed (XML), or - for standard input
+        file: PathBuf,
+        /// Product that takes it; created if it does not exist
+        #[arg(long)]
+        product: String,
+        /// Cohort of the default channel; created if it does not exist
+        #[arg(long)]
+        cohort: String,
+        /// Cohort of a channel, if it is not to be called like the channel; a channel may have several
+        #[arg(long = "channel", value_name = "CHANNEL=COHORT")]
+        channels: Vec<String>,
+        /// Cohorts of the channel `beta`: short for --channel beta=COHORT
+        #[arg(long, value_name = "COHORT")]
+        beta: Vec<String>,
         /// Show the plan, change nothing
         #[arg(long)]
         dry_run: bool,

@@ -8,6 +8,7 @@ mod dev;
 mod diff;
 mod exit;
 mod files;
+mod fleet;
 mod names;
 mod output;
 mod settings;
@@ -48,14 +49,15 @@ async fn run(cli: &Cli) -> Outcome {
         Command::Serve(arguments) => commands::serve::serve(arguments).await,
         Command::Config(command) => commands::serve::config(command),
         Command::Apply(arguments) => commands::apply::apply(&client()?, output, arguments).await,
-        Command::Diff(arguments) => commands::apply::diff(&client()?, arguments).await,
+        Command::Diff(arguments) => commands::apply::diff(&client()?, output, arguments).await,
         Command::Get(arguments) => commands::objects::get(&client()?, output, arguments).await,
         Command::Delete(arguments) => commands::objects::delete(&client()?, output, arguments).await,
         Command::History(arguments) => commands::objects::history(&client()?, output, arguments).await,
-        Command::Export => commands::objects::export(&client()?, output).await,
+        Command::Export(arguments) => commands::objects::export(&client()?, output, arguments).await,
         Command::Device(arguments) => commands::objects::device(&client()?, output, arguments).await,
         Command::Rollout(command) => commands::rollout::rollout(&client()?, output, command).await,
         Command::Check(arguments) => commands::check::check(&client()?, output, arguments).await,
+        Command::Test(arguments) => commands::test::test(output, arguments),
         Command::Import(command) => commands::import::import(&client()?, output, command).await,
         Command::Audit(arguments) => commands::audit::audit(&client()?, output, arguments).await,
         Command::Cluster(command) => commands::cluster::cluster(&client()?, output, command).await,

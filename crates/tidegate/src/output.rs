@@ -26,6 +26,11 @@ pub fn print_documents(output: Output, values: Vec<Value>, columns: &[(&str, &st
     }
 }
 
+/// Prints text that has a format of its own.
+pub fn print_text(text: &str) {
+    print!("{text}");
+}
+
 /// A line for the person at the terminal.
 pub fn note(text: impl std::fmt::Display) {
     eprintln!("{text}");

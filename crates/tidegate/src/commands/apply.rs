@@ -4,7 +4,8 @@ use tidegate_client::{Client, Consistency, Effect, Run, Written};
 use tidegate_manifest::print::{self as manifest_print, Value};
 use tidegate_model::{Document, ObjectRef};
 
-use crate::cli::{Apply, Files, Output};
+use crate::cli::{Apply, Diff, Files, Output};
+use crate::commands::compare;
 use crate::connect::request_id;
 use crate::exit::{Failure, Outcome};
 use crate::output::{map, note, number, print, text};
@@ -19,19 +20,26 @@ pub async fn apply(client: &Client, output: Output, arguments: &Apply) -> Outcom
         };
         document.expected_version = Some(expected);
     }
+    if compare::is_asked(&arguments.fleet) && !arguments.dry_run {
+        return Err(Failure::usage("--devices goes with --dry-run"));
+    }
     let id = request_id(client, &arguments.request)?;
     let run = if arguments.dry_run { Run::Dry } else { Run::Commit };
     let written = client.apply(&documents, &id, run).await?;
-    report(output, &written, arguments.dry_run);
-    Ok(())
+    if output == Output::Table || !compare::is_asked(&arguments.fleet) {
+        report(output, &written, arguments.dry_run);
+    }
+    if arguments.dry_run { compare::compare(client, output, &documents, &arguments.fleet).await } else { Ok(()) }
 }
 
-/// Shows, object by object, which fields an apply would change.
-pub async fn diff(client: &Client, arguments: &Files) -> Outcome {
-    let documents = read(arguments)?;
+/// Shows, object by object, which fields an apply would change, and what that would mean for the fleet. For programs, the
+/// latter alone.
+pub async fn diff(client: &Client, output: Output, arguments: &Diff) -> Outcome {
+    let documents = read(&arguments.files)?;
     let id = client.request_id();
     let written = client.apply(&documents, &id, Run::Dry).await?;
-    for document in &documents {
+    let are_fields_shown = output == Output::Table || !compare::is_asked(&arguments.fleet);
+    for document in documents.iter().filter(|_| are_fields_shown) {
         let reference = names::of_document(document);
         let now = match client.get(&reference, Consistency::Linearizable).await {
             Ok(read) => Some(manifest_print::manifest(&read.value)),
@@ -41,7 +49,7 @@ pub async fn diff(client: &Client, arguments: &Files) -> Outcome {
         diff::show(&reference, now.as_ref(), &manifest_print::document(document));
     }
     warn(&written);
-    Ok(())
+    compare::compare(client, output, &documents, &arguments.fleet).await
 }
 
 fn read(files: &Files) -> Outcome<Vec<Document>> {

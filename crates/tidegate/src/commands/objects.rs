@@ -1,16 +1,18 @@
 //! `get`, `delete`, `history`, `export` and `device`.
 
 use tidegate_client::{Client, Consistency};
+use tidegate_manifest::appcast;
 use tidegate_manifest::print::{self as manifest_print, Value};
-use tidegate_model::{Object, ObjectKind};
+use tidegate_model::{CohortId, Object, ObjectKind, ProductId, Timestamp};
+use tidegate_platform::Platform;
 use tidegate_proto::types::v1 as types;
 
 use super::apply::report;
-use crate::cli::{self, Delete, Device, Get, ObjectName, Output};
+use crate::cli::{self, Delete, Device, Export, Get, ObjectName, Output};
 use crate::connect::request_id;
 use crate::exit::{Failure, Outcome};
 use crate::names;
-use crate::output::{map, number, print, print_documents, text};
+use crate::output::{map, note, number, print, print_documents, print_text, text};
 use crate::time::instant;
 
 /// Most versions that `history` prints: all that the cluster keeps.
@@ -78,9 +80,19 @@ pub async fn history(client: &Client, output: Output, arguments: &ObjectName) ->
     Ok(())
 }
 
-/// Prints manifests that recreate everything in an empty cluster.
-pub async fn export(client: &Client, output: Output) -> Outcome {
+/// Prints manifests that recreate everything in an empty cluster, or a cohort as a feed.
+pub async fn export(client: &Client, output: Output, arguments: &Export) -> Outcome {
     let objects = client.export(None, Consistency::Linearizable).await?.value;
+    if let (true, Some(product), Some(cohort)) = (arguments.appcast, &arguments.product, &arguments.cohort) {
+        let product = ProductId::new(product).map_err(|error| Failure::usage(error.at("product")))?;
+        let cohort = CohortId::new(cohort).map_err(|error| Failure::usage(error.at("cohort")))?;
+        let now = Timestamp::from_millis(Platform::system().clock.wall_ms());
+        let feed = appcast::export(&objects, &product, &cohort, arguments.channels, now);
+        let feed = feed.map_err(|rule| Failure::Refused(format!("NOT_FOUND: {rule}")))?;
+        feed.warnings.iter().for_each(|warning| note(format!("warning: {warning}")));
+        print_text(&feed.xml);
+        return Ok(());
+    }
     let output = if output == Output::Table { Output::Yaml } else { output };
     print_documents(output, manifest_print::export(&objects), &[]);
     Ok(())

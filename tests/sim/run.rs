@@ -58,6 +58,7 @@ impl Report {
             "rejected": t.rejected,
             "unknown": t.unknown,
             "repeated": t.repeated,
+            "steered": t.steered,
             "reads": t.reads,
             "checks": t.checks,
             "offers": t.offers,
@@ -84,8 +85,8 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "  {} writes acknowledged, {} rejected, {} unknown, {} repeated, {} reads, {} checks, {} offers, {} stale",
-            t.acknowledged, t.rejected, t.unknown, t.repeated, t.reads, t.checks, t.offers, t.stale_checks
+            "  {} writes acknowledged, {} rejected, {} unknown, {} repeated, {} steered, {} reads, {} checks, {} offers, {} stale",
+            t.acknowledged, t.rejected, t.unknown, t.repeated, t.steered, t.reads, t.checks, t.offers, t.stale_checks
         )?;
         writeln!(
             f,

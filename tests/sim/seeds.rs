@@ -30,7 +30,7 @@ fn twice(seed: u64, first: &[&str], second: &[&str]) -> (Value, Value) {
     })
 }
 
-/// P-03, P-05, P-41, and that the runs can be repeated: both processes report the same, trace included.
+/// P-01, P-03, P-05, P-07, P-41, and that the runs can be repeated: both processes report the same, trace included.
 #[test]
 fn fixed_seeds_keep_every_law_and_repeat_exactly() {
     for seed in SEEDS {
@@ -38,6 +38,7 @@ fn fixed_seeds_keep_every_law_and_repeat_exactly() {
         assert_eq!(first["ok"], true, "seed {seed}: {first}");
         assert_eq!(first, second, "seed {seed} differs between two processes");
         assert!(first["simulated_s"].as_f64().unwrap() >= 30.0 && first["writes"].as_u64().unwrap() >= 100, "{first}");
+        assert!(first["steered"].as_u64().unwrap() >= 1 && first["offers"].as_u64().unwrap() >= 1, "{first}");
         assert!(first["crashes"].as_u64().unwrap() >= 1 && first["partitions"].as_u64().unwrap() >= 1, "{first}");
     }
 }

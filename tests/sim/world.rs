@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use tidegate_machine::settings::CONTROLLER;
+
 use crate::app::Digest;
 use crate::oracle::{Claim, Oracle};
 use crate::trace::{Kind, Trace};
@@ -31,6 +33,8 @@ pub struct Tally {
     pub rejected: u64,
     pub unknown: u64,
     pub repeated: u64,
+    /// Entries of the controller.
+    pub steered: u64,
     pub reads: u64,
     pub checks: u64,
     pub offers: u64,
@@ -264,6 +268,7 @@ impl World {
 impl State {
     /// Nobody has applied this index before.
     fn apply_first(&mut self, index: u64, entry: Applied) {
+        self.tally.steered += u64::from(entry.request.starts_with(CONTROLLER));
         if let Some((first, verdict)) = self.first_of.get(&entry.request) {
             self.tally.repeated += 1;
             let before = self.applied.range(..index).next_back().map(|(_, before)| before.position.catalog);

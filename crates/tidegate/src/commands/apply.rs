@@ -77,7 +77,8 @@ pub fn report(output: Output, written: &Written, is_dry: bool) {
     warn(written);
 }
 
-fn warn(written: &Written) {
+/// Tells what the author may not have meant.
+pub fn warn(written: &Written) {
     for warning in &written.warnings {
         note(format!("warning: {}: {}", warning.code, warning.message));
     }

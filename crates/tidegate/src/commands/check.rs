@@ -1,12 +1,14 @@
 //! `check`: what a device would hear.
 
 use tidegate_client::Client;
+use tidegate_eligibility::Reason;
 use tidegate_manifest::print::Value;
+use tidegate_model::Timestamp;
 use tidegate_proto::device::v1 as device;
 
 use crate::cli::{Check, Output};
 use crate::exit::{Failure, Outcome};
-use crate::output::{map, number, print, text};
+use crate::output::{map, number, print, print_text, text};
 use crate::time::{instant, parse_instant};
 
 /// Asks a node and prints its decision.
@@ -47,8 +49,20 @@ pub async fn check(client: &Client, output: Output, arguments: &Check) -> Outcom
     if output == Output::Table && !decision.trace.is_empty() {
         let steps = Value::List(decision.trace.iter().map(step).collect());
         print(output, &steps, &[("step", "step"), ("subject", "subject"), ("code", "code"), ("detail", "detail")]);
+        in_words(decision).iter().for_each(|sentence| print_text(&format!("{sentence}\n")));
     }
     Ok(())
+}
+
+/// Why the device hears this, and what has to happen for it to hear something else.
+fn in_words(decision: &device::CheckResponse) -> Vec<String> {
+    // A node of a newer build may give a reason that this program does not know.
+    let Some(reason) = Reason::parse(&decision.reason) else { return Vec::new() };
+    let when = match decision.next_eligible_at_ms {
+        Some(at) => Some(format!("when: asking again helps from {} on", Timestamp::from_millis(at))),
+        None => reason.way_out().map(|way_out| format!("when: this changes when {way_out}")),
+    };
+    [Some(format!("why: {}", reason.meaning())), when].into_iter().flatten().collect()
 }
 
 fn request(arguments: &Check) -> Outcome<device::CheckRequest> {

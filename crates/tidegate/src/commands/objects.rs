@@ -7,7 +7,7 @@ use tidegate_model::{CohortId, Object, ObjectKind, ProductId, Timestamp};
 use tidegate_platform::Platform;
 use tidegate_proto::types::v1 as types;
 
-use super::apply::report;
+use super::apply::warn;
 use crate::cli::{self, Delete, Device, Export, Get, ObjectName, Output};
 use crate::connect::request_id;
 use crate::exit::{Failure, Outcome};
@@ -45,7 +45,15 @@ pub async fn delete(client: &Client, output: Output, arguments: &Delete) -> Outc
     let reference = names::resolve(client, kind, &arguments.object.id, Consistency::Linearizable).await?;
     let id = request_id(client, &arguments.request)?;
     let written = client.delete(&reference, arguments.expected_version, &id).await?;
-    report(output, &written, false);
+    let gone = map([("kind", text(kind.as_str())), ("id", text(reference.id())), ("effect", text("deleted"))]);
+    if output == Output::Table {
+        print(output, &gone, &[("object", "kind"), ("id", "id"), ("effect", "effect")]);
+        note(format!("committed at config version {}", written.config_version));
+    } else {
+        let config_version = number(Some(written.config_version));
+        print(output, &map([("objects", Value::List(vec![gone])), ("config_version", config_version)]), &[]);
+    }
+    warn(&written);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! What changes when a feed changes, and what does not.
 
 use expect_test::{Expect, expect};
-use tidegate_model::Verb;
+use tidegate_model::{Timestamp, Verb};
 
 use super::cluster::{Cluster, Host, day, feed, host, item, phased};
 
@@ -170,6 +170,33 @@ fn an_item_that_leaves_its_channel_for_everybody_stays_with_whoever_has_it() {
     let beta = Host { channel: Some("beta"), group: Some(6), ..host("1.0") };
     assert_eq!(cluster.offered(&beta, day(1)).as_deref(), Some("4.0"));
     assert_eq!(cluster.offered(&Host { channel: None, ..beta }, day(1)).as_deref(), Some("3.0"));
+}
+
+/// A feed as Sparkle's own tool writes them, with what years have left in it.
+#[test]
+fn a_feed_as_it_is_found() {
+    let text = include_str!("feeds/editor.xml");
+    let at = Timestamp::from_secs(1_718_450_000); // 15 June 2024, the second day of 3104
+    let mut cluster = Cluster::new();
+    let plan = cluster.import(text, at).unwrap();
+    expect![[r#"
+        new product app: dotted versions, open to unregistered devices, hears the groups that devices name
+        new cohort stable
+        new release 2950: offered
+        new release 3007: offered
+        new release 3104: offered, in 7 groups, one each 1d
+        warning: line 32: item 3007: sparkle:ignoreSkippedUpgradesBelowVersion is not known and ignored
+        warning: line 44: item 5: is for windows: the item is left out
+    "#]]
+    .assert_eq(&shown(&plan));
+    let mac = |version, os| Host { os: Some(os), group: Some(6), ..host(version) };
+    assert_eq!(cluster.answer(&mac("2900", "11.7"), at), "OFFER_CANDIDATE 2950");
+    assert_eq!(cluster.answer(&mac("2950", "14.5"), at), "NEEDS_USER 3007");
+    assert_eq!(cluster.answer(&mac("3001", "14.5"), at), "OFFER_CANDIDATE 3007");
+    assert_eq!(cluster.answer(&mac("3007", "14.5"), at), "INCOMPATIBLE_HARDWARE");
+    let exported = cluster.export(at);
+    assert!(exported.warnings.is_empty(), "{:?}", exported.warnings);
+    assert_eq!(exported.xml.matches("sparkle:deltaFrom").count(), 2);
 }
 
 #[test]

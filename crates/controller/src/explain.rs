@@ -10,7 +10,7 @@ use crate::fleet::Fleets;
 use crate::freeze::Freezes;
 use crate::gate::{Failure, Verdict};
 use crate::health::Health;
-use crate::judge;
+use crate::judge::{self, NEW_PROBLEM};
 use crate::rolling::Rolling;
 use crate::tally::{Counts, Tallies, Tally};
 
@@ -33,8 +33,8 @@ pub struct Progress {
     pub known: u64,
     /// Size of the roster.
     pub admitted: usize,
-    /// Codes of failures of this release that no earlier release of its cohort has told, with how often they came: problems
-    /// that may be new.
+    /// Codes of failures that were told of this release before any other one of the product, with how often they came:
+    /// problems that are new, or false positives.
     pub new_codes: Vec<(String, u64)>,
     /// When something may happen by itself, if that is known.
     pub next_at: Option<Timestamp>,
@@ -79,7 +79,7 @@ pub fn explain(state: &State, health: &Health, release: &ReleaseId, now: Timesta
         known: tallies.stage.known,
         cells,
         admitted: rolling.rollout().admitted.len(),
-        new_codes: new_codes(catalog, health, &rolling),
+        new_codes: new_codes(health, &rolling),
         next_at,
         waits: Vec::new(),
     };
@@ -98,15 +98,22 @@ fn cells(rolling: &Rolling<'_>, tallies: &Tallies, verdict_of: &impl Fn(Option<&
     domains.values.iter().map(cell).collect()
 }
 
-fn new_codes(catalog: &Catalog, health: &Health, rolling: &Rolling<'_>) -> Vec<(String, u64)> {
-    let release = rolling.release();
-    let Some(trials) = health.trials(&release.id) else { return Vec::new() };
-    let earlier = catalog.releases().values().map(|stored| &stored.body).filter(|other| {
-        other.product == release.product && other.cohort == release.cohort && other.id != release.id && other.linked
-    });
-    let known: Vec<_> = earlier.filter_map(|other| health.trials(&other.id)).collect();
-    let is_new = |code: &String| !known.iter().any(|trials| trials.codes.contains_key(code));
-    trials.codes.iter().filter(|(code, _)| is_new(code)).map(|(code, count)| (code.clone(), *count)).collect()
+fn new_codes(health: &Health, rolling: &Rolling<'_>) -> Vec<(String, u64)> {
+    health.new_codes(&rolling.release().id).map(|(code, told)| (code.to_owned(), told.count)).collect()
+}
+
+/// What a failed gate waits for; new problems are named, the false positives of earlier acknowledgements left out.
+fn waits_for_acknowledgement(health: &Health, rolling: &Rolling<'_>) -> String {
+    let (rollout, id) = (rolling.rollout(), &rolling.release().id);
+    if rollout.reason != NEW_PROBLEM {
+        return "paused, because its gate failed: it waits for resume with acknowledge and a reason".to_owned();
+    }
+    let baseline = rollout.acknowledged_at.map(|at| health.baseline(id, at));
+    let told = health.new_codes(id).filter(|(_, told)| !told.is_acknowledged(baseline));
+    let told = told.filter(|(_, told)| told.reporters_in(rollout.stage_index).next().is_some());
+    let codes: Vec<_> = told.map(|(code, _)| code).collect();
+    let named = if codes.is_empty() { "told before this node kept evidence".to_owned() } else { codes.join(", ") };
+    format!("paused, because of a new problem ({named}): it waits for resume with acknowledge and a reason")
 }
 
 fn waits(look: &Look<'_>, rolling: &Rolling<'_>, progress: &Progress, tally: &Tally) -> Vec<String> {
@@ -114,7 +121,7 @@ fn waits(look: &Look<'_>, rolling: &Rolling<'_>, progress: &Progress, tally: &Ta
     match rollout.state {
         RolloutState::Draft => return vec!["a draft: it waits to be published".to_owned()],
         RolloutState::Paused if rollout.gate_failed => {
-            return vec!["paused, because its gate failed: it waits for resume with acknowledge and a reason".to_owned()];
+            return vec![waits_for_acknowledgement(look.health, rolling)];
         }
         RolloutState::Paused => return vec!["paused: it waits for resume".to_owned()],
         RolloutState::RolledBack | RolloutState::Completed => return Vec::new(),
@@ -168,6 +175,7 @@ fn state_of_cell(state: CellState) -> &'static str {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Fail(Failure::NewProblem) => "a problem that no other release of the product has shown",
             Self::Fail(Failure::Share) => "more failures than its gate bears",
             Self::Fail(Failure::Number) => "as many failures as its gate bears at most",
             Self::Unsettled => "has not settled: too few outcomes",

@@ -22,6 +22,8 @@ pub enum Verdict {
 /// Which limit was broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
+    /// A problem that no other release of the product has shown.
+    NewProblem,
     /// More failures than the share that is borne.
     Share,
     /// As many failures as are borne at most.
@@ -52,8 +54,12 @@ pub fn verdict(gate: &Gate, tally: &Tally, progressed: Progressed, approvals: u6
     }
 }
 
-/// The limit that is broken, if any. After an acknowledgement, only by more failures than there were then.
+/// The limit that is broken, if any. After an acknowledgement, only by more failures than there were then, or by another
+/// new problem. A new problem needs no sample, and is named before the limits: it says more than a number.
 fn failure(gate: &Gate, tally: &Tally) -> Option<Failure> {
+    if gate.fail_on_new_problem && tally.new_problems > 0 {
+        return Some(Failure::NewProblem);
+    }
     let Counts { attempted, failed, .. } = tally.all;
     if failed <= tally.failed_at_acknowledgement {
         return None;
@@ -83,7 +89,8 @@ fn lack(gate: &Gate, tally: &Tally, approvals: u64) -> Option<Lack> {
     (approvals < u64::from(gate.approvals)).then_some(Lack::Approvals)
 }
 
-/// True if the gate names a limit or a sample: then a stage without any device cannot satisfy it.
+/// True if the gate names a limit or a sample: then a stage without any device cannot satisfy it. To watch for new problems
+/// is neither: where nobody is, nothing new is told.
 pub(crate) fn asks_for_devices(gate: &Gate) -> bool {
     gate.min_sample > 0 || gate.max_failure_share.is_some() || gate.max_failures.is_some() || gate.min_success_share.is_some()
 }
@@ -162,6 +169,27 @@ mod tests {
     }
 
     #[test]
+    fn g_75_a_new_problem_fails_at_once_and_before_any_limit() {
+        let gate = Gate { min_sample: 10, max_failures: Some(1), fail_on_new_problem: true, ..Gate::default() };
+        let tally = |new_problems| Tally { new_problems, ..counted(1, 0, 1) };
+        assert_eq!(verdict(&gate, &tally(1), Progressed::Open, 0), Verdict::Fail(Failure::NewProblem));
+        assert_eq!(verdict(&gate, &tally(0), Progressed::Open, 0), Verdict::Fail(Failure::Number));
+        let blind = Gate { fail_on_new_problem: false, max_failures: None, ..gate.clone() };
+        assert_eq!(verdict(&blind, &tally(1), Progressed::Open, 0), Verdict::Unsettled, "it was not asked to");
+        // What was acknowledged is counted by the limits alone; a further problem fails again with no more failed devices.
+        let acknowledged = |new_problems| Tally { failed_at_acknowledgement: 1, ..tally(new_problems) };
+        assert_eq!(verdict(&gate, &acknowledged(0), Progressed::Open, 0), Verdict::Unsettled);
+        assert_eq!(verdict(&gate, &acknowledged(1), Progressed::Open, 0), Verdict::Fail(Failure::NewProblem));
+    }
+
+    #[test]
+    fn watching_for_new_problems_asks_for_no_devices() {
+        let gate = Gate { fail_on_new_problem: true, ..Gate::default() };
+        assert!(is_settled(&gate, &Tally::default()));
+        assert_eq!(baked(&gate, &Tally::default()), Verdict::Pass, "no EMPTY_STAGE by itself");
+    }
+
+    #[test]
     fn nobody_is_no_evidence() {
         let asks = Gate { min_sample: 1, ..Gate::default() };
         assert_eq!(baked(&asks, &Tally::default()), Verdict::Lacks(Lack::Devices));
@@ -189,13 +217,14 @@ mod tests {
 
     fn gates() -> impl Strategy<Value = Gate> {
         let share = || proptest::option::of((0..=1_000_000u32).prop_map(|ppm| Ppm::new(ppm).unwrap()));
-        (0..20u32, share(), share(), proptest::option::of(1..20u32), 0..3u32).prop_map(
-            |(min_sample, max_failure_share, min_success_share, max_failures, approvals)| Gate {
+        (0..20u32, share(), share(), proptest::option::of(1..20u32), 0..3u32, any::<bool>()).prop_map(
+            |(min_sample, max_failure_share, min_success_share, max_failures, approvals, fail_on_new_problem)| Gate {
                 min_sample,
                 max_failure_share,
                 min_success_share,
                 max_failures,
                 approvals,
+                fail_on_new_problem,
                 ..Gate::default()
             },
         )
@@ -207,11 +236,12 @@ mod tests {
         #[test]
         fn p_46_verdicts_are_monotone_in_each_count(
             gate in gates(), attempted in 1..40u64, a in 0..40u64, b in 0..40u64, acknowledged in 0..5u64, approvals in 0..3u64,
+            new_problems in 0..2u64,
         ) {
             let failed = a % attempted;
             let succeeded = b % (attempted - failed);
             let judge = |succeeded, failed| {
-                let tally = Tally { failed_at_acknowledgement: acknowledged, ..counted(attempted, succeeded, failed) };
+                let tally = Tally { failed_at_acknowledgement: acknowledged, new_problems, ..counted(attempted, succeeded, failed) };
                 verdict(&gate, &tally, Progressed::Baked, approvals)
             };
             if let Verdict::Fail(_) = judge(succeeded, failed) {

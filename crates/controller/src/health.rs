@@ -4,6 +4,7 @@
 //! send from then on. What must outlive that (the memory of a local roll-back, rosters, how far a stage has come) is
 //! written into the replicated state as soon as it is known.
 
+pub(crate) mod codes;
 mod ids;
 pub(crate) mod trial;
 
@@ -16,6 +17,7 @@ use tidegate_model::{
 };
 
 use crate::event::{Event, EventKind, Intake, Sighting};
+use crate::health::codes::Reports;
 use crate::health::ids::SeenIds;
 use crate::health::trial::{Baseline, Moment, Trial};
 use crate::limits;
@@ -42,8 +44,8 @@ pub(crate) struct Trials {
     product: ProductId,
     bundle: BundleId,
     pub(crate) devices: OrdMap<DeviceKey, Trial>,
-    /// Codes of failures, with how often each was told.
-    pub(crate) codes: OrdMap<String, u64>,
+    /// Codes of failures.
+    codes: OrdMap<String, Reports>,
 }
 
 /// Names of what a device rolled back by itself.
@@ -229,20 +231,23 @@ impl Health {
             codes: OrdMap::new(),
         });
         let trial = trials.devices.entry(event.device.clone()).or_insert_with(|| Trial::new(stage));
-        trial.take_in(event.kind, event.at, Moment { at, arrival: self.arrivals }, stage);
+        let moment = Moment { at, arrival: self.arrivals };
+        trial.take_in(event.kind, event.at, moment, stage);
         if !is_known {
             self.trials_total += 1;
         }
         if event.kind.ending().is_some_and(crate::event::Ending::is_failure) {
             self.troubled.insert((release.id.clone(), event.device.clone()));
             if !event.code.is_empty() && (trials.codes.contains_key(&event.code) || trials.codes.len() < limits::CODES_MAX) {
-                *trials.codes.entry(event.code.clone()).or_insert(0) += 1;
+                let reports = trials.codes.entry(event.code.clone()).or_insert_with(|| Reports::new(moment));
+                reports.take_in(&event.device, stage);
             }
         }
         true
     }
 
-    /// Makes room: attempts at releases that no gate watches any more.
+    /// Makes room: attempts at releases that no gate watches any more. Codes are kept for as long as there is the release:
+    /// what it has shown is no new problem of the next one.
     fn forget_finished(&mut self, catalog: &Catalog) {
         let is_watched = |release: &ReleaseId| {
             let state = catalog.releases().get(release).map(|release| release.body.rollout.state);
@@ -250,7 +255,12 @@ impl Health {
         };
         let finished: Vec<ReleaseId> = self.trials.keys().filter(|release| !is_watched(release)).cloned().collect();
         for release in finished {
-            self.trials_total -= self.trials.remove(&release).map_or(0, |trials| trials.devices.len());
+            let Some(mut trials) = self.trials.remove(&release) else { continue };
+            self.trials_total -= trials.devices.len();
+            if catalog.releases().contains_key(&release) && !trials.codes.is_empty() {
+                trials.devices = OrdMap::new();
+                self.trials.insert(release.clone(), trials);
+            }
             self.troubled = self.troubled.iter().filter(|(of, _)| *of != release).cloned().collect();
         }
     }

@@ -2,12 +2,14 @@
 
 use tidegate_model::{CellState, Domains, Gate, Lack, Stage, StageState, SteerStep, Timestamp};
 
-use crate::gate::{self, Progressed, Verdict};
+use crate::gate::{self, Failure, Progressed, Verdict};
 use crate::rolling::Rolling;
 use crate::tally::{Tallies, Tally};
 
 /// Reason of a rollout whose gate failed.
 pub const GATE_FAILED: &str = "GATE_FAILED";
+/// Reason of a rollout whose gate failed because of a problem that no other release of the product has shown.
+pub const NEW_PROBLEM: &str = "NEW_PROBLEM";
 /// Reason of a rollout whose stage has no known device.
 pub const EMPTY_STAGE: &str = "EMPTY_STAGE";
 
@@ -116,7 +118,7 @@ impl Unit<'_> {
     fn step(&self, rolling: &Rolling<'_>, tally: &Tally, now: Timestamp) -> Option<SteerStep> {
         let domain = self.domain();
         match self.verdict(rolling, tally, now) {
-            Verdict::Fail(_) => Some(SteerStep::Fail { domain, reason: GATE_FAILED.to_owned() }),
+            Verdict::Fail(failure) => Some(fail(domain, failure)),
             Verdict::Unsettled => self.settle(rolling, tally, now),
             Verdict::Baking => None,
             Verdict::Lacks(lack) => self.doubt(lack),
@@ -148,6 +150,14 @@ impl Unit<'_> {
     }
 }
 
+fn fail(domain: Option<String>, failure: Failure) -> SteerStep {
+    let reason = match failure {
+        Failure::NewProblem => NEW_PROBLEM,
+        Failure::Share | Failure::Number => GATE_FAILED,
+    };
+    SteerStep::Fail { domain, reason: reason.to_owned() }
+}
+
 /// The step that is due for the current stage of a rollout, if any; a failure first, whatever else is due.
 pub(crate) fn step(rolling: &Rolling<'_>, tallies: &Tallies, now: Timestamp, is_frozen: bool) -> Option<SteerStep> {
     let units = units(rolling);
@@ -162,18 +172,23 @@ pub(crate) fn step(rolling: &Rolling<'_>, tallies: &Tallies, now: Timestamp, is_
     if is_frozen { None } else { steps().next() }
 }
 
-/// A failure of what no unit stands for: of the whole stage while its cells are waited for, or of a cell that has passed
-/// and fails late.
+/// A failure of what no unit stands for: of the whole stage while its cells are waited for, of a cell that has passed and
+/// fails late, or a new problem that was told in no cell that is judged.
 fn failed_behind(rolling: &Rolling<'_>, stage: &Stage, tallies: &Tallies) -> Option<SteerStep> {
     let gate = stage.gate.as_ref().filter(|_| rolling.is_stage_open())?;
     let domains = stage.domains.as_ref()?;
-    let fails = |domain: Option<&str>| {
-        let verdict = gate::verdict(gate, &tallies.of(domain), Progressed::Open, 0);
-        matches!(verdict, Verdict::Fail(_))
+    let failure = |domain: Option<&str>| match gate::verdict(gate, &tallies.of(domain), Progressed::Open, 0) {
+        Verdict::Fail(failure) => Some(failure),
+        Verdict::Unsettled | Verdict::Baking | Verdict::Lacks(_) | Verdict::Pass => None,
     };
-    let cells = &rolling.rollout().cells;
-    let has_passed = |value: &&String| cells.get(*value).is_some_and(|cell| cell.state == CellState::Passed);
-    let failed =
-        if domains.gate_each { domains.values.iter().filter(has_passed).any(|value| fails(Some(value))) } else { fails(None) };
-    failed.then(|| SteerStep::Fail { domain: None, reason: GATE_FAILED.to_owned() })
+    let of_stage = failure(None);
+    let failure = if domains.gate_each {
+        let cells = &rolling.rollout().cells;
+        let has_passed = |value: &&String| cells.get(*value).is_some_and(|cell| cell.state == CellState::Passed);
+        let of_cells = domains.values.iter().filter(has_passed).find_map(|value| failure(Some(value)));
+        of_cells.or(of_stage.filter(|failure| *failure == Failure::NewProblem))
+    } else {
+        of_stage
+    };
+    failure.map(|failure| fail(None, failure))
 }

@@ -30,5 +30,5 @@ pub use event::{Ending, Event, EventKind, Intake, Sighting};
 pub use explain::{CellProgress, Progress, explain};
 pub use gate::Verdict;
 pub use health::Health;
-pub use judge::{EMPTY_STAGE, GATE_FAILED};
+pub use judge::{EMPTY_STAGE, GATE_FAILED, NEW_PROBLEM};
 pub use tally::{Counts, Tally};

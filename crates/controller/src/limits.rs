@@ -18,8 +18,12 @@ pub const OUTCOMES_MAX: usize = 16;
 pub const FAILURES_MAX: usize = 1_024;
 /// Devices of which a local roll-back is remembered. At the bound the next one is not: its hold is never written.
 pub const ROLL_BACKS_MAX: usize = 1_000_000;
-/// Codes of failures that are remembered per release; further ones are not told.
+/// Codes of failures that are remembered per release. Further ones are not told and fail no gate; when the next release
+/// shows one of them, it is taken to be new.
 pub const CODES_MAX: usize = 256;
+/// Devices per code and stage that are remembered to have told it. A new problem that only others told in a cell is not
+/// laid to that cell: the rollout is stopped because of those that are remembered.
+pub const REPORTERS_MAX: usize = 64;
 /// Keys that one entry adds to a roster; the rest follows in the next entries.
 pub const ADMIT_KEYS_MAX: usize = 10_000;
 /// Keys on a roster; it grows no further.

@@ -4,7 +4,7 @@
 //! it, so that a late failure stops what runs now. Towards *settling and pass* only devices that match the stage and
 //! whose first event for this release came since it opened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use tidegate_model::{Basis, DeviceFacts, DeviceKey, Exposure, Policy, Release, Rollout, Stage, Timestamp};
@@ -40,6 +40,9 @@ pub struct Tally {
     pub own: Counts,
     /// Failures at the moment at which a failed gate was last acknowledged.
     pub failed_at_acknowledgement: u64,
+    /// New problems that were told while the stage was open and that no acknowledgement covers; counted only if the gate
+    /// fails on them.
+    pub new_problems: u64,
     /// Known devices of the cohort that match.
     pub known: u64,
     /// Of the admitted ones that are to report here, those that have told no outcome.
@@ -59,6 +62,15 @@ impl Tallies {
         match domain {
             None => self.stage,
             Some(domain) => self.cells.get(domain).copied().unwrap_or_default(),
+        }
+    }
+
+    /// A new problem that was told in these cells, by devices of which each is in one or in none.
+    fn note_problem<'a>(&mut self, cells: impl Iterator<Item = Option<&'a str>>) {
+        let cells: BTreeSet<Option<&str>> = cells.collect();
+        self.stage.new_problems += u64::from(!cells.is_empty());
+        for cell in cells.into_iter().flatten() {
+            self.cells.entry(cell.to_owned()).or_default().new_problems += 1;
         }
     }
 
@@ -102,6 +114,13 @@ pub(crate) fn current(
         let is_own = trial.began_in(rollout.stage_index) && matches;
         let cell = known.as_ref().and_then(&cell_of);
         tallies.each(cell, |tally| count_attempt(tally, trial, rollout.stage_index, baseline, is_own));
+    }
+    if stage.gate.as_ref().is_some_and(|gate| gate.fail_on_new_problem) {
+        for (_, told) in health.new_codes(&release.id).filter(|(_, told)| !told.is_acknowledged(baseline)) {
+            let reporters = told.reporters_in(rollout.stage_index);
+            let cells = reporters.map(|key| cell_of(&Known::find(catalog, health, &release.product, key)));
+            tallies.note_problem(cells);
+        }
     }
     let fleets: Rc<BTreeMap<_, Fleet<'_>>> = fleets.of(&release.product);
     let devices = fleets.get(&release.cohort).map_or(&[][..], |fleet| &fleet.devices);

@@ -29,15 +29,16 @@ const RELEASES: [&str; 2] = ["r1", "r2"];
 
 fn gates() -> impl Strategy<Value = Option<Gate>> {
     let limits = (proptest::option::of(1..4u32), proptest::option::of(0..100u32), proptest::option::of(0..100u32));
-    let gate = (0..5_000u64, 0..4u32, limits, 0..2u32, any::<bool>());
-    let gate = gate.prop_map(|(bake, min_sample, (cap, failures, success), approvals, allow_empty)| Gate {
+    let gate = (0..5_000u64, 0..4u32, limits, 0..2u32, any::<[bool; 2]>());
+    let gate = gate.prop_map(|(bake, min_sample, (cap, failures, success), approvals, flags)| Gate {
         bake: Span::from_secs(bake + 1),
         min_sample,
         max_failures: cap,
         max_failure_share: failures.map(share),
         min_success_share: success.map(share),
         approvals,
-        allow_empty,
+        allow_empty: flags[0],
+        fail_on_new_problem: flags[1],
     });
     proptest::option::weighted(0.8, gate)
 }
@@ -134,7 +135,7 @@ proptest! {
                     runner.sees(device..device + 1, &[("fd", value)]);
                 }
                 Act::Event(device, release, kind) => {
-                    runner.told(device..device + 1, RELEASES[release], EventKind::ALL[kind]);
+                    runner.tells(device, RELEASES[release], EventKind::ALL[kind], ["", "", "c1", "c2"][device % 4]);
                 }
                 Act::Freeze(lasts) => {
                     let mut freeze = hold(&format!("f{number}"), HoldKind::Freeze, HoldScope::Product);

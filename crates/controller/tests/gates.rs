@@ -257,9 +257,10 @@ proptest! {
     #[test]
     fn p_45_the_verdict_is_that_of_the_set_of_events(
         told in proptest::collection::vec((0..6usize, 0..9usize, 0..1_000u64), 1..30), seed: u64, min_sample in 0..5u32,
+        fail_on_new_problem: bool,
     ) {
         let gate = Gate { max_failure_share: Some(share(40)), max_failures: Some(3), min_success_share: Some(share(50)),
-            bake: minutes(60), ..sample(min_sample) };
+            bake: minutes(60), fail_on_new_problem, ..sample(min_sample) };
         let mut policy = canary("r1", gate);
         policy.stages[0].domains = support::domains(&["a", "b"], 2);
         let mut base = Runner::with(policy);
@@ -267,7 +268,8 @@ proptest! {
         // Distinct instants on the device's clock: of two at one instant the later to arrive wins.
         let events: Vec<_> = told.iter().enumerate().map(|(i, (device, kind, at))| {
             let at = tidegate_model::Timestamp::from_millis(after(*at).as_millis() + i as i64);
-            event(&format!("e{i}"), &format!("d{device}"), "r1", EventKind::ALL[*kind], at)
+            let code = ["", "c1", "c2"][i % 3].to_owned();
+            tidegate_controller::Event { code, ..event(&format!("e{i}"), &format!("d{device}"), "r1", EventKind::ALL[*kind], at) }
         }).collect();
         let mut shuffled = events.clone();
         let mut dice = seed;

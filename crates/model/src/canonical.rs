@@ -180,6 +180,21 @@ impl<K: Canonical, V: Canonical> Canonical for BTreeMap<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::Gate;
+
+    /// What was stored before gates could fail on new problems keeps its digest, and no flag is taken for another.
+    #[test]
+    fn a_gate_without_later_flags_is_encoded_as_ever() {
+        let bytes = |allow_empty, fail_on_new_problem| {
+            let mut out = Vec::new();
+            Gate { allow_empty, fail_on_new_problem, ..Gate::default() }.encode(&mut out);
+            out
+        };
+        // Bake, sample, three limits that are absent, approvals, and the flags.
+        let first = |flags: u8| [&[0; 8 + 4 + 3 + 4][..], &[flags]].concat();
+        assert_eq!((bytes(false, false), bytes(true, false)), (first(0), first(1)));
+        assert_eq!((bytes(false, true), bytes(true, true)), (first(16), first(17)));
+    }
 
     #[test]
     fn neighbouring_texts_do_not_run_together() {

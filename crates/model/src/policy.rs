@@ -103,6 +103,9 @@ pub struct Gate {
     pub approvals: u32,
     /// Whether a stage without any device may pass.
     pub allow_empty: bool,
+    /// Whether a failure with a code that was told of no other release of the product fails it, at once and whatever the
+    /// sample. It asks for no devices: by itself it makes no gate wait, and no stage is found empty because of it.
+    pub fail_on_new_problem: bool,
 }
 
 impl Policy {

@@ -17,7 +17,7 @@ use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use prost::Message;
 use prost::encoding::{decode_varint, encode_varint};
-use tidegate_model::{Command, Object, Spec, Steer};
+use tidegate_model::{Command, Gate, Object, Spec, Steer};
 use tidegate_proto::storage::v1 as storage;
 use tidegate_proto::types::v1 as wire;
 use tidegate_proto::{RecordReader, decode_entry, encode_entry, write_record};
@@ -122,6 +122,20 @@ fn steps_of_the_controller_are_read() {
     check_text("steers-v1", &read);
     for steer in &read {
         assert_eq!(Steer::try_from(wire::Steer::from(steer)).as_ref(), Ok(steer));
+    }
+}
+
+/// Gates that fail on new problems came later, too: the objects of the first format have none.
+#[test]
+fn gates_that_fail_on_new_problems_are_read() {
+    let messages = frozen("gates-v1", || made(objects::gate(), |gate| wire::Gate::from(gate).encode_to_vec()));
+    assert_eq!(messages.len(), SAMPLES);
+    let read: Vec<Gate> =
+        messages.iter().map(|bytes| Gate::try_from(wire::Gate::decode(bytes.as_slice()).unwrap()).unwrap()).collect();
+    check_text("gates-v1", &read);
+    assert!(read.iter().any(|gate| gate.fail_on_new_problem) && read.iter().any(|gate| !gate.fail_on_new_problem));
+    for gate in &read {
+        assert_eq!(Gate::try_from(wire::Gate::from(gate)).as_ref(), Ok(gate));
     }
 }
 

@@ -23,7 +23,8 @@ pub(crate) enum Baseline {
 }
 
 impl Baseline {
-    fn covers(self, moment: Moment) -> bool {
+    /// True if what was taken in then belongs to it.
+    pub(super) fn covers(self, moment: Moment) -> bool {
         match self {
             Self::Arrival(last) => moment.arrival <= last,
             Self::Time(at) => moment.at <= at,

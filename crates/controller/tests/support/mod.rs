@@ -342,6 +342,21 @@ impl Runner {
         self
     }
 
+    /// A device tells of a release with this code; the controller acts.
+    pub fn tells(&mut self, device: usize, release: &str, kind: EventKind, code: &str) -> &mut Self {
+        self.notes(device, release, kind, code);
+        self.settle();
+        self
+    }
+
+    /// As [`Runner::tells`], and the controller has not looked yet.
+    pub fn notes(&mut self, device: usize, release: &str, kind: EventKind, code: &str) -> &mut Self {
+        self.events += 1;
+        let told = event(&format!("e{}", self.events), &format!("d{device}"), release, kind, self.now);
+        self.take_in(&Event { code: code.to_owned(), ..told });
+        self
+    }
+
     pub fn take_in(&mut self, event: &Event) -> Intake {
         self.health.take_in(self.state.catalog(), event, self.now)
     }

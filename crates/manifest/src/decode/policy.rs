@@ -80,6 +80,7 @@ fn gate(context: &mut Context<'_>, node: &Node, path: &str) -> Option<Gate> {
         min_success_share: fields.optional("min_success_percent", percent),
         approvals: fields.optional("approvals", small_number).unwrap_or(0),
         allow_empty: fields.optional("allow_empty", flag).unwrap_or(false),
+        fail_on_new_problem: fields.optional("fail_on_new_problem", flag).unwrap_or(false),
     };
     fields.finish();
     Some(gate)

@@ -102,6 +102,27 @@ stages:
 }
 
 #[test]
+fn gates_may_fail_on_new_problems() {
+    let gate = |text: &str| format!("{{kind: policy, release: r1, stages: [{{name: all, gate: {{{text}}}}}]}}");
+    let fails = |text: &str| match &read(&gate(text)).expect("it reads")[0].value.spec {
+        Spec::Policy(policy) => policy.stages[0].gate.as_ref().map(|gate| gate.fail_on_new_problem),
+        _ => None,
+    };
+    assert_eq!(fails("fail_on_new_problem: true"), Some(true), "it needs neither sample nor bake");
+    assert_eq!((fails("fail_on_new_problem: false"), fails("bake: 1h")), (Some(false), Some(false)));
+    check_errors(
+        &gate("bake: 1h, fail_on_new_problem: 1"),
+        &expect![[r#"f.yaml:1:88: policy r1: stages[0].gate.fail_on_new_problem: "1" must be true or false"#]],
+    );
+    check_errors(
+        &gate("fail_on_new_problems: true"),
+        &expect![[
+            r#"f.yaml:1:57: policy r1: stages[0].gate.fail_on_new_problems: "fail_on_new_problems" is no field of stages[0].gate; did you mean fail_on_new_problem?"#
+        ]],
+    );
+}
+
+#[test]
 fn errors_of_scalars() {
     let text = "
 kind: hold

@@ -90,6 +90,7 @@ fn gate(gate: &Gate) -> Value {
         .optional("min_success_percent", gate.min_success_share.map(percent))
         .optional("approvals", some(gate.approvals))
         .flag("allow_empty", gate.allow_empty)
+        .flag("fail_on_new_problem", gate.fail_on_new_problem)
         .into_value()
 }
 

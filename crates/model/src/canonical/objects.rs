@@ -72,7 +72,8 @@ impl<T: Canonical> Canonical for std::sync::Arc<T> {
 }
 
 // Fields that were added later are written only if they say something, each behind a tag of its own: what was stored
-// before they existed keeps its digest. A rollout is the last part of a release, and a cell writes its lack into the byte of its state.
+// before they existed keeps its digest. A rollout is the last part of a release; a cell writes its lack into the byte of its state, a gate its
+// later flag into that of an earlier one.
 impl Canonical for Rollout {
     fn encode(&self, out: &mut Vec<u8>) {
         macro_rules! write {
@@ -109,6 +110,29 @@ impl Canonical for Cell {
     }
 }
 
+impl Canonical for Gate {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let Self {
+            bake,
+            min_sample,
+            max_failure_share,
+            max_failures,
+            min_success_share,
+            approvals,
+            allow_empty,
+            fail_on_new_problem,
+        } = self;
+        bake.encode(out);
+        min_sample.encode(out);
+        max_failure_share.encode(out);
+        max_failures.encode(out);
+        min_success_share.encode(out);
+        approvals.encode(out);
+        // Two flags in one byte: a gate stands amid its policy, so that nothing can follow it unnoticed.
+        (u8::from(*allow_empty) | u8::from(*fail_on_new_problem) << 4).encode(out);
+    }
+}
+
 fn later<T: Canonical>(tag: u8, value: Option<&T>, out: &mut Vec<u8>) {
     if let Some(value) = value {
         tag.encode(out);
@@ -140,7 +164,6 @@ record! {
     Policy { release, trigger, stages, on_gate_fail, auto_complete, interactive_bypasses_phase, critical_ignores_domains }
     Stage { name, selector, exposure, domains, gate }
     Domains { key, values, order, parallel, gate_each }
-    Gate { bake, min_sample, max_failure_share, max_failures, min_success_share, approvals, allow_empty }
     RampStep { offset, share }
     Hold { id, product, scope, kind, release, bundle, from, until, window, critical_pierces, reason, author }
     Window { cron, duration, timezone }

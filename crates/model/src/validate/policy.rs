@@ -106,6 +106,7 @@ impl Gate {
     pub fn validate(&self) -> Vec<Invalid> {
         let mut broken = Broken::default();
         broken.span("bake", self.bake);
+        // `fail_on_new_problem` is no such limit: it watches for as long as the stage is open, by ramp, bake or approvals.
         let has_limit = self.max_failure_share.is_some() || self.max_failures.is_some() || self.min_success_share.is_some();
         let waits = self.min_sample >= 1 || self.bake > crate::time::Span::ZERO;
         let rule = "must be at least 1, or bake more than 0s: a gate with a limit would pass at its own opening";

@@ -140,6 +140,8 @@ fn policies_name_the_stage() {
     let gate = Gate { max_failure_share: Some(share), max_failures: Some(0), ..Gate::default() };
     let gated = Stage { gate: Some(gate), ..stage(Exposure::All) };
     check(&Spec::Policy(policy(vec![gated])), &["stages[0].gate.min_sample", "stages[0].gate.max_failures"]);
+    let watching = Gate { fail_on_new_problem: true, ..Gate::default() };
+    check(&Spec::Policy(policy(vec![Stage { gate: Some(watching), ..stage(Exposure::All) }])), &[]);
     let domains = Domains {
         key: String::new(),
         values: vec!["a".to_owned(), "a".to_owned()],

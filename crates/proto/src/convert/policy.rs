@@ -209,7 +209,16 @@ impl TryFrom<wire::Domains> for Domains {
 
 impl From<&Gate> for wire::Gate {
     fn from(value: &Gate) -> Self {
-        let Gate { bake, min_sample, max_failure_share, max_failures, min_success_share, approvals, allow_empty } = value;
+        let Gate {
+            bake,
+            min_sample,
+            max_failure_share,
+            max_failures,
+            min_success_share,
+            approvals,
+            allow_empty,
+            fail_on_new_problem,
+        } = value;
         Self {
             bake_ms: bake.as_millis(),
             min_sample: *min_sample,
@@ -218,6 +227,7 @@ impl From<&Gate> for wire::Gate {
             min_success_ppm: min_success_share.map(tidegate_model::Ppm::get),
             approvals: *approvals,
             allow_empty: *allow_empty,
+            fail_on_new_problem: *fail_on_new_problem,
         }
     }
 }
@@ -234,6 +244,7 @@ impl TryFrom<wire::Gate> for Gate {
             min_success_share: share_if("min_success_ppm", value.min_success_ppm)?,
             approvals: value.approvals,
             allow_empty: value.allow_empty,
+            fail_on_new_problem: value.fail_on_new_problem,
         })
     }
 }

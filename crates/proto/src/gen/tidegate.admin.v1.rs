@@ -8373,7 +8373,7 @@ pub struct RolloutProgress {
     /// Size of the roster.
     #[prost(uint64, tag = "5")]
     pub admitted: u64,
-    /// Codes of failures that no earlier release of the cohort has told, with how often they came.
+    /// Codes of failures that were told of this release before any other one of the product, with how often they came.
     #[prost(btree_map = "string, uint64", tag = "6")]
     pub new_codes: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,

@@ -222,6 +222,9 @@ pub struct Gate {
     pub approvals: u32,
     #[prost(bool, tag = "7")]
     pub allow_empty: bool,
+    /// A failure with a code that was told of no other release of the product fails it at once.
+    #[prost(bool, tag = "8")]
+    pub fail_on_new_problem: bool,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

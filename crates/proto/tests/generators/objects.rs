@@ -122,22 +122,27 @@ pub fn exposure() -> BoxedStrategy<Exposure> {
     .boxed()
 }
 
-pub fn stage() -> BoxedStrategy<Stage> {
-    let order = prop_oneof![Just(DomainOrder::Listed), Just(DomainOrder::SmallestFirst), Just(DomainOrder::ByPosition)];
-    let domains = (words(), few(words()), order, any::<u32>(), any::<bool>())
-        .prop_map(|(key, values, order, parallel, gate_each)| Domains { key, values, order, parallel, gate_each });
-    let gate = (span(), any::<u32>(), maybe(ppm()), maybe(any::<u32>()), maybe(ppm()), any::<u32>(), any::<bool>()).prop_map(
-        |(bake, min_sample, max_failure_share, max_failures, min_success_share, approvals, allow_empty)| Gate {
+pub fn gate() -> BoxedStrategy<Gate> {
+    let flags = any::<[bool; 2]>();
+    (span(), any::<u32>(), maybe(ppm()), maybe(any::<u32>()), maybe(ppm()), any::<u32>(), flags)
+        .prop_map(|(bake, min_sample, max_failure_share, max_failures, min_success_share, approvals, flags)| Gate {
             bake,
             min_sample,
             max_failure_share,
             max_failures,
             min_success_share,
             approvals,
-            allow_empty,
-        },
-    );
-    (words(), selector(), exposure(), maybe(domains), maybe(gate))
+            allow_empty: flags[0],
+            fail_on_new_problem: flags[1],
+        })
+        .boxed()
+}
+
+pub fn stage() -> BoxedStrategy<Stage> {
+    let order = prop_oneof![Just(DomainOrder::Listed), Just(DomainOrder::SmallestFirst), Just(DomainOrder::ByPosition)];
+    let domains = (words(), few(words()), order, any::<u32>(), any::<bool>())
+        .prop_map(|(key, values, order, parallel, gate_each)| Domains { key, values, order, parallel, gate_each });
+    (words(), selector(), exposure(), maybe(domains), maybe(gate()))
         .prop_map(|(name, selector, exposure, domains, gate)| Stage { name, selector, exposure, domains, gate })
         .boxed()
 }

@@ -278,15 +278,16 @@ fn policies() -> impl Strategy<Value = Policy> {
         },
     );
     let limits = (option::of(shares()), option::of(1..100_u32), option::of(shares()));
-    let gate = (0..100_000_u64, 1..100_u32, limits, 0..5_u32, any::<bool>()).prop_map(
-        |(bake, min_sample, limits, approvals, allow_empty)| Gate {
+    let gate = (0..100_000_u64, 1..100_u32, limits, 0..5_u32, any::<[bool; 2]>()).prop_map(
+        |(bake, min_sample, limits, approvals, flags)| Gate {
             bake: Span::from_millis(bake),
             min_sample,
             max_failure_share: limits.0,
             max_failures: limits.1,
             min_success_share: limits.2,
             approvals,
-            allow_empty,
+            allow_empty: flags[0],
+            fail_on_new_problem: flags[1],
         },
     );
     let gate = prop_oneof![Just(Gate::default()), gate];

@@ -60,7 +60,8 @@ async fn reaches(cluster: &Cluster, stage: u64) -> serde_json::Value {
 async fn advance(client: &Client, expected_version: u64) -> Result<(), Error> {
     let release = ReleaseId::new("r1").expect("a plain id");
     let verb = Verb::Advance { domain: None };
-    let transition = Transition { release, expected_version: Some(expected_version), reason: None, verb };
+    let transition =
+        Transition { release, expected_version: Some(expected_version), reason: Some("seen enough".to_owned()), verb };
     client.transition(&transition, &client.request_id()).await.map(|_| ())
 }
 
@@ -97,11 +98,13 @@ async fn g_71_an_operator_and_the_controller_advance_by_one_together() {
     let client = fleet::client(&cluster, &[0, 1, 2], Duration::from_secs(10));
     cluster.run(&["rollout", "publish", "r1"]).await;
     let (mut won, mut lost) = (0, 0);
-    for stage in 1..=2 {
+    let margin = Duration::from_millis(150);
+    for (stage, at) in [(1, BAKE - margin), (2, BAKE + margin)] {
         reaches(&cluster, stage).await;
         let (_, version, _) = stands(&cluster).await;
-        // The bake ends about when this tick comes: whoever is first, the version has moved on for the other.
-        let mut ticks = tokio::time::interval(BAKE - Duration::from_millis(150));
+        // The bake ends about when this tick comes, a little later or earlier: whoever is first, the version has moved on
+        // for the other.
+        let mut ticks = tokio::time::interval(at);
         ticks.tick().await;
         ticks.tick().await;
         match advance(&client, version).await {

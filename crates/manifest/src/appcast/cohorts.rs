@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate_model::{
-    Artifact, Bundle, CohortId, Command, Digest, DottedVersion, Invalid, Object, Ppm, Ramp, RampStep, Release, RolloutState,
-    Signature, Span, Spec, Timestamp, Urgency, Version, VersionScheme, VersionText,
+    Artifact, Bundle, CohortId, Command, Digest, DottedVersion, Invalid, Object, Ppm, Ramp, RampStep, Release, ReleaseId,
+    ReleaseSpec, RolloutState, Signature, Span, Spec, Timestamp, Urgency, Version, VersionScheme, VersionText,
 };
 
 use super::Target;
@@ -38,7 +38,9 @@ pub fn plan(source: &Source, target: &Target, objects: &[Object], now: Timestamp
     let mut shop = Shop { feed: &feed, ranks, bundles: std::mem::take(&mut known.bundles), now, warnings: Vec::new() };
     let details: Vec<Details> = feed.items.iter().map(|item| shop.details(item)).collect();
 
-    let mut whole = Whole::default();
+    let releases = all_known.iter().flat_map(|known| &known.releases);
+    let disabled = releases.map(|release| (release.id.clone(), release.disabled)).collect();
+    let mut whole = Whole { followed: Some(target.cohort.clone()), disabled, ..Whole::default() };
     for ((cohort, channel), mut known) in cohorts.iter().zip(all_known) {
         whole.tell(&mut known);
         let stream = shop.stream(&details, channel.as_deref(), &known, target);
@@ -284,6 +286,10 @@ pub fn stand_in(url: &str, length: u64, signature: Option<&str>) -> String {
 /// The plans of all cohorts, put together for one entry.
 #[derive(Default)]
 struct Whole {
+    /// The cohort that those of the channels follow.
+    followed: Option<CohortId>,
+    /// Which releases are disabled as things stand.
+    disabled: BTreeMap<ReleaseId, bool>,
     completions: Vec<Command>,
     documents: Vec<tidegate_model::Document>,
     publications: Vec<Command>,
@@ -291,7 +297,19 @@ struct Whole {
 }
 
 impl Whole {
-    /// Tells the next cohort what the ones before it create.
+    /// A release that is disabled or enabled takes its copies in following cohorts along.
+    fn take_copies_along(&self, release: &ReleaseSpec, known: &mut Known) {
+        let is_change = |to: &bool| self.disabled.get(&release.id).is_some_and(|from| from != to);
+        let Some(disabled) = release.disabled.filter(is_change) else { return };
+        if self.followed.as_ref() != Some(&release.cohort) {
+            return;
+        }
+        let is_copy =
+            |copy: &&mut Release| copy.bundle == release.bundle && copy.id.as_str() == format!("{}@{}", release.id, copy.cohort);
+        known.releases.iter_mut().filter(is_copy).for_each(|copy| copy.disabled = disabled);
+    }
+
+    /// Tells the next cohort what the ones before it create and change.
     fn tell(&self, known: &mut Known) {
         for document in &self.documents {
             match &document.spec {
@@ -301,6 +319,7 @@ impl Whole {
                 }
                 Spec::Release(release) => {
                     known.foreign_releases.insert(release.id.clone());
+                    self.take_copies_along(release, known);
                 }
                 _ => {} // Imports make nothing else that another cohort could trip over.
             }

@@ -77,19 +77,28 @@ pub(super) fn carry_out(edit: &mut Edit, documents: &[Document]) -> Result<(), C
     check_places(edit, &items)?;
     replace_drafts(edit, &items)?;
     links::adopt(edit, &items)?;
-    items.iter().for_each(|item| disable_copies(edit, item));
+    let explicit: BTreeSet<&ReleaseId> = items.iter().filter_map(says_whether_disabled).collect();
+    items.iter().for_each(|item| disable_copies(edit, item, &explicit));
     for item in items.iter().filter(|item| !item.is_unchanged(edit)).collect::<Vec<_>>() {
         support::warn(edit, item.spec, &item.name);
     }
     Ok(())
 }
 
-/// A release that is disabled or enabled by its document takes its copies in following cohorts along, as by the verbs.
-fn disable_copies(edit: &mut Edit, item: &Item<'_>) {
+fn says_whether_disabled<'a>(item: &Item<'a>) -> Option<&'a ReleaseId> {
+    match item.spec {
+        Spec::Release(spec) if spec.disabled.is_some() => Some(&spec.id),
+        _ => None, // Only releases can be disabled.
+    }
+}
+
+/// A release that is disabled or enabled by its document takes its copies in following cohorts along, as by the verbs; not
+/// those of which a document of the same apply says it themselves.
+fn disable_copies(edit: &mut Edit, item: &Item<'_>, explicit: &BTreeSet<&ReleaseId>) {
     let (Some(Object::Release(before)), Spec::Release(spec)) = (&item.before, item.spec) else { return };
     let Some(after) = edit.release(&spec.id) else { return };
     if before.body.disabled != after.body.disabled {
-        follows::set_disabled(edit, &after.body, after.body.disabled);
+        follows::set_disabled(edit, &after.body, after.body.disabled, explicit);
     }
 }
 

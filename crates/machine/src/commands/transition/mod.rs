@@ -14,6 +14,7 @@ pub(super) use publish::draw_salt;
 pub(super) use withdraw::roll_back;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tidegate_model::{
@@ -144,7 +145,7 @@ impl Asked {
 
 fn set_disabled(edit: &mut Edit, asked: &Asked, action: Action, disabled: bool) -> Result<(), Cause> {
     asked.allow(action)?;
-    follows::set_disabled(edit, asked.body(), disabled);
+    follows::set_disabled(edit, asked.body(), disabled, &BTreeSet::new());
     Ok(())
 }
 

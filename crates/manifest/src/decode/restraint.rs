@@ -1,8 +1,8 @@
 //! What holds devices back or gives them something else: holds, overrides, exclusions.
 
 use tidegate_model::{
-    BundleId, CohortId, DeviceKey, Exclusion, ExclusionId, ExclusionScope, HoldId, HoldKind, HoldScope, HoldSpec, Invalid, OverrideId,
-    OverrideSpec, OverrideTarget, ProductId, ReleaseId, Window,
+    BundleId, CohortId, DeviceKey, Exclusion, ExclusionId, ExclusionScope, HoldId, HoldKind, HoldScope, HoldSpec, Invalid,
+    OverrideId, OverrideSpec, OverrideTarget, ProductId, ReleaseId, Window,
 };
 
 use super::context::Context;

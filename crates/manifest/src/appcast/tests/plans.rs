@@ -99,7 +99,7 @@ fn a_new_item_completes_the_one_that_was_phased_and_holds_it_until_its_ramp_is_o
 fn a_ramp_that_is_over_completes_its_release() {
     let text = feed(&[item("2.0", &phased("86400"))]);
     let mut cluster = check(
-        &[text.clone()],
+        std::slice::from_ref(&text),
         &expect![[r#"
         new product app: dotted versions, open to unregistered devices, hears the groups that devices name
         new cohort stable
@@ -117,7 +117,7 @@ fn a_ramp_that_is_over_completes_its_release() {
 fn what_was_stopped_by_hand_stays_so() {
     let text = feed(&[item("2.0", ""), item("3.0", &phased("86400"))]);
     let mut cluster = check(
-        &[text.clone()],
+        std::slice::from_ref(&text),
         &expect![[r#"
         new product app: dotted versions, open to unregistered devices, hears the groups that devices name
         new cohort stable
@@ -140,7 +140,7 @@ fn what_was_stopped_by_hand_stays_so() {
 fn what_went_to_everybody_by_hand_is_not_phased_again() {
     let text = feed(&[item("3.0", &phased("86400"))]);
     let mut cluster = check(
-        &[text.clone()],
+        std::slice::from_ref(&text),
         &expect![[r#"
         new product app: dotted versions, open to unregistered devices, hears the groups that devices name
         new cohort stable

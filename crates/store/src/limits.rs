@@ -1,5 +1,7 @@
 //! Every bound of this crate, and what happens at it.
 
+use std::time::Duration;
+
 /// Size of one log segment, in bytes. A full one is sealed and the next begun; it is the unit in which space is
 /// reserved and given back.
 pub const SEGMENT_BYTES: u32 = 16 * 1024 * 1024;
@@ -99,3 +101,9 @@ pub const PURGE_SLICE_MAX: usize = 4096;
 
 /// Memory that the embedded database may use for its cache, in bytes (its default would be 1 GiB).
 pub const JOURNAL_CACHE_BYTES: u64 = 32 * 1024 * 1024;
+
+/// How often the lock of the embedded database is tried, [`JOURNAL_LOCK_PAUSE`] apart, before its folder counts as unusable.
+pub const JOURNAL_LOCK_TRIES: u32 = 500;
+
+/// Pause between two tries.
+pub const JOURNAL_LOCK_PAUSE: Duration = Duration::from_millis(10);

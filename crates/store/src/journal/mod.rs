@@ -23,9 +23,11 @@ use bytes::Bytes;
 
 use self::codec::NumberV1;
 use self::keys::{KeyWriter, Space, after_prefix};
-use self::sled_table::SledTable;
+use self::sled_table::{SledTable, wait_until_free};
 use self::table::{KeyRange, MemTable, Table, TableError};
-use crate::limits::{CHECK_ROWS_MAX, PURGE_SLICE_MAX, ROW_BYTES_MAX, ROW_TEXT_BYTES_MAX, ROWS_PER_APPEND_MAX, SCAN_ROWS_MAX};
+use crate::limits::{
+    CHECK_ROWS_MAX, JOURNAL_LOCK_PAUSE, PURGE_SLICE_MAX, ROW_BYTES_MAX, ROW_TEXT_BYTES_MAX, ROWS_PER_APPEND_MAX, SCAN_ROWS_MAX,
+};
 
 pub use keys::RowKey;
 pub use table::Order;
@@ -174,10 +176,14 @@ struct FailedCheck;
 
 impl Journal {
     /// Opens or creates the journal in `dir`. A database that does not open or fails its check is moved aside (the one
-    /// moved aside before is removed), and an empty one takes its place that needs to be rebuilt.
+    /// moved aside before is removed), and an empty one takes its place that needs to be rebuilt. `Unusable` if somebody
+    /// else keeps it open.
     pub fn open(dir: &Path, bounds: JournalBounds) -> Result<Self, JournalError> {
+        let database = dir.join(DATABASE_FILE);
+        wait_until_free(&database, || std::thread::sleep(JOURNAL_LOCK_PAUSE))
+            .map_err(|error| JournalError::Unusable { path: dir.to_owned(), source: Arc::new(error) })?;
         // The database takes files that it cannot read for the remains of a crash, and begins anew without a word.
-        let is_new = !dir.join(DATABASE_FILE).exists();
+        let is_new = !database.exists();
         let opened = SledTable::open(dir).and_then(|table| if is_new { begin(Arc::new(table)) } else { load(Arc::new(table)) });
         let inner = match opened {
             Ok(inner) => inner,

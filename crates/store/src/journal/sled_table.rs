@@ -3,13 +3,14 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::table::{KeyRange, Order, Pair, Table, TableError};
-use crate::limits::JOURNAL_CACHE_BYTES;
+use crate::limits::{JOURNAL_CACHE_BYTES, JOURNAL_LOCK_TRIES};
 
 /// How often its background thread writes out what it has, in milliseconds. Its segment collection runs there too.
 const FLUSH_EVERY_MS: u64 = 500;
@@ -27,6 +28,23 @@ impl SledTable {
             config.open().map(|db| Self { db })
         })
     }
+}
+
+/// Waits until nobody holds the database at `file`. The threads of a handle that was dropped hold it for a moment longer, and
+/// opening it meanwhile fails with an error that looks like damage. `ResourceBusy` when it stays held.
+pub(crate) fn wait_until_free(file: &Path, mut pause: impl FnMut()) -> io::Result<()> {
+    let file = match File::open(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    for _ in 0..JOURNAL_LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => pause(),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::ResourceBusy.into())
 }
 
 fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, TableError> {

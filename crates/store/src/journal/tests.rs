@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use super::table::Pair;
 use super::*;
-use crate::limits::{HISTORY_VERSIONS_MAX, ROW_PART_BYTES};
+use crate::limits::{HISTORY_VERSIONS_MAX, JOURNAL_LOCK_TRIES, ROW_PART_BYTES};
 
 fn history(id: &str, version: u64, index: u64, body: &[u8]) -> Row {
     let key = RowKey::History { kind: "Release".to_owned(), id: id.to_owned(), version, index };
@@ -195,6 +195,24 @@ fn a_reopened_journal_goes_on() {
     assert_eq!((journal.applied_to(), journal.audit_records(), journal.needs_rebuild()), (Some(300), 300, false));
     journal.append(301, &[audit(301, 0)]).unwrap();
     assert_eq!(indexes(&journal, &Query { order: Order::Descending, limit: 1, ..all_audit() }), [301]);
+}
+
+#[test]
+fn a_database_still_held_is_waited_for_and_never_moved_aside() {
+    let guard = tempfile::tempdir().unwrap();
+    let dir = guard.path().join("journal");
+    filled(&dir);
+    let held = std::fs::File::open(dir.join(DATABASE_FILE)).unwrap();
+    held.lock().unwrap();
+    let mut pauses = 0;
+    let error = wait_until_free(&dir.join(DATABASE_FILE), || pauses += 1).unwrap_err();
+    assert_eq!((error.kind(), pauses), (std::io::ErrorKind::ResourceBusy, JOURNAL_LOCK_TRIES));
+    let mut held = Some(held);
+    wait_until_free(&dir.join(DATABASE_FILE), || drop(held.take())).unwrap();
+    assert!(held.is_none());
+    let journal = Journal::open(&dir, JournalBounds::initial()).unwrap();
+    assert_eq!((journal.applied_to(), journal.needs_rebuild()), (Some(300), false));
+    assert!(!dir.with_extension("damaged").exists());
 }
 
 #[test]

@@ -105,6 +105,8 @@ pub const SIGHTINGS_INTERVAL: Duration = Duration::from_secs(1);
 pub const SIGHTING_WINDOW_TICKS: u64 = 300;
 /// Places for devices noted in this window. Two devices in one place are noted more often than once.
 pub const SIGHTING_SLOTS: usize = 1 << 16;
+/// The controller looks at what came in at most this often: a flood of events costs it one look, not one for each.
+pub const STEER_SPACING: Duration = Duration::from_millis(50);
 /// Rounds of the controller before it pauses: what is due converges in far fewer.
 pub const STEER_ROUNDS_MAX: usize = 256;
 /// Pause after a step that could not be done; it doubles up to the longest one.

@@ -4,12 +4,12 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tidegate_machine::Code;
-use tidegate_model::{Command, SteerStep, Timestamp};
+use tidegate_model::{Command, Timestamp};
 use tidegate_proto::types::v1 as types;
 use tokio::time::{Instant, timeout_at};
 
 use crate::context::Context;
-use crate::limits::{STEER_PAUSE_MAX, STEER_PAUSE_MIN, STEER_ROUNDS_MAX, STEER_SLEEP_MAX};
+use crate::limits::{STEER_PAUSE_MAX, STEER_PAUSE_MIN, STEER_ROUNDS_MAX, STEER_SLEEP_MAX, STEER_SPACING};
 
 /// Steers while this node leads, until it is gone.
 pub async fn run(context: Weak<Context>) {
@@ -32,7 +32,10 @@ pub async fn run(context: Weak<Context>) {
         let wake_at = match next {
             Next::At(at) => {
                 pause = STEER_PAUSE_MIN;
-                Instant::now() + at
+                let looked_at = Instant::now();
+                // What comes in meanwhile is waiting when the spacing is over.
+                tokio::time::sleep(STEER_SPACING).await;
+                looked_at + at
             }
             // Only the time helps: news would only bring the same refusal again.
             Next::Again => {
@@ -129,22 +132,7 @@ impl Context {
 /// A step in a few words, however many devices it is about.
 fn summary(command: &Command) -> String {
     match command {
-        Command::Steer(steer) => {
-            let name = match &steer.step {
-                SteerStep::Fire => "fire",
-                SteerStep::OpenCells(_) => "open cells",
-                SteerStep::Settle { .. } => "settle",
-                SteerStep::Doubt { .. } => "doubt",
-                SteerStep::Pass { .. } => "pass",
-                SteerStep::Fail { .. } => "fail",
-                SteerStep::Admit { .. } => "admit",
-                SteerStep::Freeze { .. } => "freeze",
-                SteerStep::Thaw { .. } => "thaw",
-                SteerStep::Complete => "complete",
-                SteerStep::Follow { .. } => "follow",
-            };
-            format!("{name} {}", steer.release)
-        }
+        Command::Steer(steer) => format!("{} {}", steer.step.as_str(), steer.release),
         Command::Apply(documents) => format!("remember {}", documents.len()),
         // The controller has no other words today.
         Command::Transition(_) | Command::Delete(_) | Command::Batch(_) | Command::Settings(_) | Command::Token(_) => {

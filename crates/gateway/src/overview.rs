@@ -105,7 +105,7 @@ fn line(catalog: &Catalog, release: &Release, now: Timestamp) -> RolloutLine {
         cohort: release.cohort.to_string(),
         release: release.id.to_string(),
         version: release.version.as_ref().map(ToString::to_string),
-        state: state(rollout.state),
+        state: rollout.state.as_str(),
         stage: stage.map(|stage| stage.name.clone()),
         stage_number: stage.map(|_| rollout.stage_index.saturating_add(1)),
         stages: policy.stages.len(),
@@ -114,16 +114,6 @@ fn line(catalog: &Catalog, release: &Release, now: Timestamp) -> RolloutLine {
         required: release.required,
         disabled: release.disabled,
         dead_end: release.dead_end,
-    }
-}
-
-const fn state(state: RolloutState) -> &'static str {
-    match state {
-        RolloutState::Draft => "DRAFT",
-        RolloutState::Active => "ACTIVE",
-        RolloutState::Paused => "PAUSED",
-        RolloutState::RolledBack => "ROLLED_BACK",
-        RolloutState::Completed => "COMPLETED",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use tidegate_model::{Command, Digest, ObjectRef, Principal, RequestId, Timestamp};
 
-use crate::lifecycle::{Action, step_name};
+use crate::lifecycle::Action;
 use crate::rejection::Code;
 
 /// What one entry did, for the shell to store.
@@ -88,7 +88,7 @@ pub(crate) fn action_of(command: &Command) -> String {
         Command::Settings(_) => "settings".to_owned(),
         Command::Token(change) if change.grant.is_none() => format!("revoke token {}", change.name),
         Command::Token(change) => format!("grant token {}", change.name),
-        Command::Steer(steer) => format!("{} {}", step_name(&steer.step), steer.release),
+        Command::Steer(steer) => format!("{} {}", steer.step.as_str(), steer.release),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The lifecycle as a closed table: which verb is legal in which state. Guards come on top; nothing else is legal.
 
-use tidegate_model::{RolloutState, SteerStep, Verb};
+use tidegate_model::{RolloutState, Verb};
 
 /// What is done with a rollout, without its options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,21 +139,4 @@ pub fn step(state: RolloutState, action: Action) -> Step {
         RolloutState::RolledBack => 4,
     };
     TABLE.iter().find(|(row, _)| *row == action).map_or(No, |(_, row)| row[column])
-}
-
-/// A step of the controller, as refusals and audit records write it.
-pub(crate) fn step_name(step: &SteerStep) -> &'static str {
-    match step {
-        SteerStep::Fire => "fire",
-        SteerStep::OpenCells(_) => "open cells",
-        SteerStep::Settle { .. } => "settle",
-        SteerStep::Doubt { .. } => "doubt",
-        SteerStep::Pass { .. } => "pass",
-        SteerStep::Fail { .. } => "fail",
-        SteerStep::Admit { .. } => "admit",
-        SteerStep::Freeze { .. } => "freeze",
-        SteerStep::Thaw { .. } => "thaw",
-        SteerStep::Complete => "complete",
-        SteerStep::Follow { .. } => "follow",
-    }
 }

@@ -150,7 +150,7 @@ pub(crate) enum Cause {
     Invalid(Vec<FieldError>),
     #[error("{object}: {field} {rule}")]
     Immutable { object: ObjectRef, field: String, rule: &'static str },
-    #[error("{} cannot {} while {}", ObjectRef::Release(.release.clone()), .action.as_str(), state_name(*.state))]
+    #[error("{} cannot {} while {}", ObjectRef::Release(.release.clone()), .action.as_str(), .state.as_str())]
     IllegalTransition { release: ReleaseId, action: Action, state: RolloutState },
     #[error("{} cannot {}: {why}", ObjectRef::Release(.release.clone()), .action.as_str())]
     IllegalNow { release: ReleaseId, action: Action, why: Cow<'static, str> },
@@ -256,16 +256,5 @@ pub(crate) fn role_name(role: Role) -> &'static str {
         Role::Read => "read",
         Role::Operate => "operate",
         Role::Admin => "admin",
-    }
-}
-
-/// The state as answers write it.
-pub(crate) fn state_name(state: RolloutState) -> &'static str {
-    match state {
-        RolloutState::Draft => "DRAFT",
-        RolloutState::Active => "ACTIVE",
-        RolloutState::Paused => "PAUSED",
-        RolloutState::RolledBack => "ROLLED_BACK",
-        RolloutState::Completed => "COMPLETED",
     }
 }

@@ -84,6 +84,20 @@ pub enum RolloutState {
     Completed,
 }
 
+impl RolloutState {
+    /// The state as answers, manifests and messages write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Draft => "DRAFT",
+            Self::Active => "ACTIVE",
+            Self::Paused => "PAUSED",
+            Self::RolledBack => "ROLLED_BACK",
+            Self::Completed => "COMPLETED",
+        }
+    }
+}
+
 /// Where a rollout's salt comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SaltOrigin {

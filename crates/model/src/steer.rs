@@ -79,6 +79,26 @@ pub enum SteerStep {
     },
 }
 
+impl SteerStep {
+    /// The step as refusals, audit records and logs write it, however many devices it is about.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Fire => "fire",
+            Self::OpenCells(_) => "open cells",
+            Self::Settle { .. } => "settle",
+            Self::Doubt { .. } => "doubt",
+            Self::Pass { .. } => "pass",
+            Self::Fail { .. } => "fail",
+            Self::Admit { .. } => "admit",
+            Self::Freeze { .. } => "freeze",
+            Self::Thaw { .. } => "thaw",
+            Self::Complete => "complete",
+            Self::Follow { .. } => "follow",
+        }
+    }
+}
+
 /// What a gate lacks when its bake is over and nothing has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lack {

@@ -7,7 +7,7 @@ use tidegate_model::{Catalog, CatalogChange, Exposure, Rollout, Timestamp};
 use super::START;
 use super::nouns::release_id;
 use super::verbs;
-use crate::rejection::{role_name, state_name};
+use crate::rejection::role_name;
 use crate::{Applied, State, sub_status};
 
 /// What holds for every entry, whatever the script is about: changes lead from the old catalog to the new one, and a
@@ -76,7 +76,7 @@ pub(super) fn graph(state: &State) -> String {
             (None, false) => format!("wants {:?}", release.place),
         };
         let disabled = if release.disabled { " disabled" } else { "" };
-        let name = state_name(release.rollout.state);
+        let name = release.rollout.state.as_str();
         writeln!(out, "{}/{} v{} {name}{disabled} {next}", release.cohort, release.id, stored.version).unwrap();
     }
     out
@@ -92,7 +92,7 @@ fn exposure(exposure: &Exposure) -> String {
 pub(super) fn rollout(state: &State, id: &str) -> String {
     let stored = state.catalog().releases().get(&release_id(id)).unwrap();
     let (release, rollout) = (&stored.body, &stored.body.rollout);
-    let mut out = format!("v{} {}", stored.version, state_name(rollout.state));
+    let mut out = format!("v{} {}", stored.version, rollout.state.as_str());
     if let Some(status) = sub_status(release, state.log_time()) {
         write!(out, " {}", status.as_str()).unwrap();
     }

@@ -36,7 +36,7 @@ pub fn status(object: &Object) -> Map {
 
 fn release(map: Map, release: &Release) -> Map {
     let map = map
-        .text("state", state(release.rollout.state))
+        .text("state", release.rollout.state.as_str())
         .put("disabled", Value::Bool(release.disabled))
         .put("linked", Value::Bool(release.linked))
         .put("next", release.next.as_ref().map_or(Value::Null, Value::text))
@@ -78,16 +78,6 @@ fn rollout(map: Map, rollout: &Rollout) -> Map {
         .flag("was_completed", rollout.was_completed)
         .some_text("reason", &rollout.reason)
         .optional_text("flag", rollout.flag.as_ref())
-}
-
-fn state(state: RolloutState) -> &'static str {
-    match state {
-        RolloutState::Draft => "DRAFT",
-        RolloutState::Active => "ACTIVE",
-        RolloutState::Paused => "PAUSED",
-        RolloutState::RolledBack => "ROLLED_BACK",
-        RolloutState::Completed => "COMPLETED",
-    }
 }
 
 fn stage_state(state: StageState) -> &'static str {

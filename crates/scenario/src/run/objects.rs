@@ -44,7 +44,7 @@ fn field_of(world: &World, release: &Release, field: RolloutField) -> Wish {
         Wish::Set(meant.collect::<BTreeSet<_>>())
     };
     match field {
-        RolloutField::State => text(state_name(rollout.state)),
+        RolloutField::State => text(rollout.state.as_str()),
         RolloutField::Stage if rollout.state == RolloutState::Draft => Wish::Nothing,
         RolloutField::Stage => {
             let index = usize::try_from(rollout.stage_index).unwrap_or(usize::MAX);
@@ -63,16 +63,6 @@ fn field_of(world: &World, release: &Release, field: RolloutField) -> Wish {
         }),
         RolloutField::PassedDomains => cells(&|state| state == CellState::Passed),
         RolloutField::Flag => text(rollout.flag.as_deref().unwrap_or_default()),
-    }
-}
-
-fn state_name(state: RolloutState) -> &'static str {
-    match state {
-        RolloutState::Draft => "DRAFT",
-        RolloutState::Active => "ACTIVE",
-        RolloutState::Paused => "PAUSED",
-        RolloutState::RolledBack => "ROLLED_BACK",
-        RolloutState::Completed => "COMPLETED",
     }
 }
 

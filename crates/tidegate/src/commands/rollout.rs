@@ -75,20 +75,10 @@ fn percent(text: &str) -> Outcome<Ppm> {
         .ok_or_else(|| Failure::usage(format!("revert_percent: {text:?} must be 0 to 100 with at most four decimals")))
 }
 
-fn state_name(state: RolloutState) -> &'static str {
-    match state {
-        RolloutState::Draft => "DRAFT",
-        RolloutState::Active => "ACTIVE",
-        RolloutState::Paused => "PAUSED",
-        RolloutState::RolledBack => "ROLLED_BACK",
-        RolloutState::Completed => "COMPLETED",
-    }
-}
-
 fn report(output: Output, release: &ReleaseId, moved: &Moved) {
     let value = map([
         ("release", text(release.as_str())),
-        ("state", text(moved.state.map_or("gone", state_name))),
+        ("state", text(moved.state.map_or("gone", RolloutState::as_str))),
         ("version", number(Some(moved.version))),
         ("config_version", number(Some(moved.written.config_version))),
     ]);
@@ -108,7 +98,7 @@ async fn status(client: &Client, output: Output, release: &ReleaseId) -> Outcome
     let rollout = &stored.body.rollout;
     let value = map([
         ("release", text(release.as_str())),
-        ("state", text(state_name(rollout.state))),
+        ("state", text(rollout.state.as_str())),
         ("sub_status", text(status.sub_status.clone().unwrap_or_default())),
         ("stage", text(&status.stage)),
         ("stage_number", number(Some(u64::from(rollout.stage_index) + 1))),
@@ -240,7 +230,7 @@ fn print_change(output: Output, config_version: u64, object: Option<&Object>) {
                 "{config_version}  {} rev {}  {}  stage {}{since}  {}",
                 stored.body.id,
                 stored.version,
-                state_name(rollout.state),
+                rollout.state.as_str(),
                 rollout.stage_index + 1,
                 rollout.reason
             );

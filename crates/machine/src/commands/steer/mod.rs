@@ -18,7 +18,6 @@ use tidegate_model::{
 use crate::commands::{delete, passage, transition};
 use crate::edit::{Counts, Edit};
 use crate::exclusions;
-use crate::lifecycle::step_name;
 use crate::rejection::Cause;
 use crate::stages;
 
@@ -29,7 +28,7 @@ pub(super) fn carry_out(edit: &mut Edit, steer: &Steer) -> Result<(), Cause> {
     let release = edit.release(&steer.release).ok_or_else(|| Cause::NotFound { object: name.clone() })?;
     delete::check_version(&name, Some(steer.expected_version), Some(release.version))?;
     let policy = stages::policy_of(edit, &release.body);
-    let due = Due { release, policy, step: step_name(&steer.step) };
+    let due = Due { release, policy, step: steer.step.as_str() };
     match &steer.step {
         SteerStep::Fire => fire::fire(edit, &due),
         SteerStep::Freeze { since } => freeze::freeze(edit, &due, *since),

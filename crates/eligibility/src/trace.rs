@@ -63,7 +63,7 @@ pub enum Entry<'s> {
         id: &'s OverrideId,
         /// Its bundle.
         bundle: &'s BundleId,
-        /// Why its bundle cannot be given, if so.
+        /// Why its bundle is not given, if so: the check that failed where the answer is OVERRIDE_UNAVAILABLE.
         failure: Option<Reason>,
     },
     /// The value of this field is malformed or unknown here, and ignored (step 7).

@@ -18,16 +18,36 @@ pub(super) fn decide<'s>(context: &Context<'s, '_>, trail: &mut Trail<'_, 's>) -
     let chosen = choose(context)?;
     let id = &chosen.bundle;
     let verdict = verdict(context, chosen);
-    let failure = verdict.as_ref().err().map(|failure| failure.reason);
+    let failure = verdict.as_ref().err().map(|refused| refused.because);
     trail.record(Entry::Override { id: &chosen.id, bundle: id, failure });
     Some(match verdict {
-        Err(failure) => failure.into(),
+        Err(refused) => refused.failure.into(),
         Ok(view) => Answer {
             target: Some(Target { release: None, bundle: view.bundle(), version: view.bundle().version.as_ref() }),
             source: Some(Source::Override),
             ..Reason::OfferOverride.into()
         },
     })
+}
+
+/// Why the bundle is not given: what the device hears, and what the trace says.
+struct Refused {
+    failure: Failure,
+    /// The check that failed, where the answer only tells that one did.
+    because: Reason,
+}
+
+impl Refused {
+    fn unavailable(because: Reason) -> Self {
+        Self { failure: Reason::OverrideUnavailable.into(), because }
+    }
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        let because = failure.reason;
+        Self { failure, because }
+    }
 }
 
 /// The greatest by start, creation and id, whatever the order in which they were made.
@@ -46,18 +66,20 @@ fn choose<'s>(context: &Context<'s, '_>) -> Option<&'s Override> {
 }
 
 /// The bundle, or why it cannot be given.
-fn verdict<'s>(context: &Context<'s, '_>, chosen: &Override) -> Result<&'s BundleView, Failure> {
+fn verdict<'s>(context: &Context<'s, '_>, chosen: &Override) -> Result<&'s BundleView, Refused> {
     let id = &chosen.bundle;
     if context.bundle.is_some_and(|(reported, _)| reported == id.as_str()) {
-        return Err(Reason::UpToDateOverride.into());
+        return Err(Failure::from(Reason::UpToDateOverride).into());
     }
     if let Some(blocked) = holds_on(context, id, false).hard() {
-        return Err(held(context, blocked, id));
+        return Err(held(context, blocked, id).into());
     }
-    let view = context.view.bundles.get(id.as_str()).filter(|view| is_available(context, chosen, view));
-    let view = view.ok_or(Failure::from(Reason::OverrideUnavailable))?;
+    let view = context.view.bundles.get(id.as_str()).ok_or(Refused::unavailable(Reason::NotAvailable))?;
+    if let Some(because) = unavailability(context, chosen, view) {
+        return Err(Refused::unavailable(because));
+    }
     match holds_on(context, id, true).soft() {
-        Some(blocked) if !chosen.force => Err(held(context, blocked, id)),
+        Some(blocked) if !chosen.force => Err(held(context, blocked, id).into()),
         _ => Ok(view),
     }
 }
@@ -74,8 +96,9 @@ fn holds_on(context: &Context<'_, '_>, bundle: &BundleId, with_unlimited: bool) 
     }
 }
 
-/// What no override sets aside: trust, hardware and software, the epoch; and the version, unless it may.
-fn is_available(context: &Context<'_, '_>, chosen: &Override, view: &BundleView) -> bool {
+/// What no override sets aside, in the order of the checks: trust, the epoch, the version unless it may be lower, hardware
+/// and software. The first that fails.
+fn unavailability(context: &Context<'_, '_>, chosen: &Override, view: &BundleView) -> Option<Reason> {
     let bundle = view.bundle();
     let version = view.version.as_ref().map(VersionRef::of);
     let is_lower = version.zip(context.version).is_some_and(|(to, from)| to.is_below(&from));
@@ -83,8 +106,8 @@ fn is_available(context: &Context<'_, '_>, chosen: &Override, view: &BundleView)
         Effect::IfDowngradeAllowed => chosen.allow_downgrade,
         _other => false,
     };
-    view.failure.is_none()
-        && incompatibility(&[Some(&bundle.requires)], &context.facts).is_none()
-        && bundle.security_epoch >= context.epoch
-        && (!is_lower || may_lower)
+    let is_downgrade = bundle.security_epoch < context.epoch || (is_lower && !may_lower);
+    let distrust = view.failure;
+    let downgrade = is_downgrade.then_some(Reason::DowngradeBlocked);
+    distrust.or(downgrade).or_else(|| incompatibility(&[Some(&bundle.requires)], &context.facts))
 }

@@ -33,6 +33,7 @@ pub mod steering;
 mod threads;
 pub mod upkeep;
 mod verify;
+mod windows;
 pub mod wire;
 pub mod write;
 

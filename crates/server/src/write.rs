@@ -17,7 +17,7 @@ use crate::codec;
 use crate::context::Context;
 use crate::limits::{LEADER_WAIT_MAX, OWN_WRITE_WAIT_MAX, WRITE_ATTEMPTS_MAX, WRITE_RETRY_PAUSE};
 use crate::refusal::{Door, Refusal};
-use crate::{selectors, wire};
+use crate::{selectors, windows, wire};
 
 /// A write of a caller that was let in.
 #[derive(Clone, Debug)]
@@ -39,6 +39,7 @@ impl Context {
     /// The state machine's rejection, or why there is no answer.
     pub async fn write(&self, caller: &Caller, request_id: &str, command: Command) -> Result<types::Outcome, Refusal> {
         let request_id = self.request_id(request_id)?;
+        readable(&command)?;
         let write = Write { principal: caller.principal.clone(), auth_epoch: caller.auth_epoch, request_id, command };
         let deadline = Instant::now() + self.config.limits.write_timeout;
         let outcome = outcome(self.offer(&write, deadline).await?)?;
@@ -59,6 +60,7 @@ impl Context {
     /// # Errors
     /// As [`write`](Self::write) would answer now.
     pub async fn dry_run(&self, caller: &Caller, command: Command) -> Result<types::Outcome, Refusal> {
+        readable(&command)?;
         let published = self.read_linearizable().await?;
         let mut state: State = published.state.clone();
         let entry = Entry {
@@ -183,6 +185,11 @@ impl Context {
             Err(Attempt::Definite(refusal)) => Ok(wire::answer::Kind::Refused(codec::refusal_out(refusal))),
         }
     }
+}
+
+/// Refuses holds that would never let anything through; see [`windows`].
+fn readable(command: &Command) -> Result<(), Refusal> {
+    windows::rejection(command).map_or(Ok(()), |rejection| Err(Refusal::Rejected(Box::new(rejection))))
 }
 
 /// Why an attempt has no result.

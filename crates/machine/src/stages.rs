@@ -10,6 +10,9 @@ use tidegate_model::{
 
 use crate::edit::Edit;
 
+/// The reason of a rollout whose stage or cell has no known device.
+pub(crate) const EMPTY_STAGE: &str = "EMPTY_STAGE";
+
 /// What an active rollout is doing; for humans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SubStatus {
@@ -56,9 +59,15 @@ pub fn sub_status(release: &Release, now: Timestamp) -> Option<SubStatus> {
         StageState::Pending | StageState::Open | StageState::Failed => status_of_cells(rollout),
         StageState::Passed => SubStatus::Running,
         StageState::Baking => SubStatus::Baking,
+        StageState::Inconclusive if waits_for_its_first(rollout) => SubStatus::Running,
         StageState::Inconclusive => SubStatus::Inconclusive,
         StageState::AwaitingApproval => SubStatus::AwaitingApproval,
     })
+}
+
+/// True if the stage was in doubt for want of devices, and is empty no longer: it has not settled, so it runs.
+fn waits_for_its_first(rollout: &Rollout) -> bool {
+    rollout.stage_settled_at.is_none() && rollout.reason != EMPTY_STAGE
 }
 
 /// What an open stage is doing, by its cells: what runs comes before what bakes, and that before what waits. A stage
@@ -73,6 +82,8 @@ fn status_of_cells(rollout: &Rollout) -> SubStatus {
 pub(crate) fn status_of_cell(cell: &Cell) -> SubStatus {
     match (cell.state, cell.lack) {
         (CellState::Closed, _) => SubStatus::WaitingDomain,
+        // No longer empty, and nothing has settled yet.
+        (CellState::Open, Some(Lack::Sample)) => SubStatus::Running,
         (CellState::Settled | CellState::Open, Some(Lack::Approvals)) => SubStatus::AwaitingApproval,
         (CellState::Settled | CellState::Open, Some(Lack::Sample | Lack::Success | Lack::Devices)) => SubStatus::Inconclusive,
         (CellState::Settled, None) => SubStatus::Baking,

@@ -4,10 +4,8 @@
 use tidegate_model::{Cell, CellState, Lack, PassedStage, Policy, Release, Rollout, Span, StageState, Timestamp};
 
 use crate::edit::Edit;
+use crate::stages::EMPTY_STAGE;
 use crate::{roster, stages};
-
-/// The reason of a rollout whose stage or cell has no known device.
-pub(crate) const EMPTY_STAGE: &str = "EMPTY_STAGE";
 
 /// Who passes a stage or cell.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -4,11 +4,11 @@
 use tidegate_model::{CellState, Gate, Lack, OnGateFail, Release, Rollout, RolloutState, Span, StageState};
 
 use super::Due;
-use crate::commands::passage::{self, By, EMPTY_STAGE};
+use crate::commands::passage::{self, By};
 use crate::commands::transition;
 use crate::edit::{Counts, Edit};
 use crate::rejection::Cause;
-use crate::stages;
+use crate::stages::{self, EMPTY_STAGE};
 
 /// The bake begins. It does not count for the compare-and-set number.
 pub(super) fn settle(edit: &mut Edit, due: &Due, domain: Option<&str>) -> Result<(), Cause> {

@@ -15,9 +15,13 @@ pub fn exposure(context: &mut Context<'_>, node: &Node, path: &str) -> Option<Ex
     }
     let mut fields = Fields::open(context, node, path)?;
     let kind = fields.exactly_one(&["percent", "count", "tags", "ramp", "phase_value"]);
+    let basis = fields.optional("basis", word(&[("hash", Basis::Hash), ("roster", Basis::Roster)]));
+    if let (Some(written), Some("count" | "tags" | "ramp" | "phase_value")) = (node.get("basis"), kind) {
+        let path = fields.path("basis");
+        fields.context.refuse(written, &path, "must not be there without percent: only a percentage has a basis");
+    }
     let exposure = match kind {
         Some("percent") => {
-            let basis = fields.optional("basis", word(&[("hash", Basis::Hash), ("roster", Basis::Roster)]));
             let share = fields.required("percent", percent);
             share.map(|share| Exposure::Percent { share, basis: basis.unwrap_or(Basis::Hash) })
         }
@@ -28,10 +32,7 @@ pub fn exposure(context: &mut Context<'_>, node: &Node, path: &str) -> Option<Ex
             let rule = "must be 0 to 1 with at most six decimals (a share) or a whole number from 2 (a count of devices)";
             fields.required("phase_value", numeric(rule, phase_value))
         }
-        None => {
-            fields.optional("basis", |_, _, _| Some(()));
-            None
-        }
+        None => None,
     };
     fields.finish();
     exposure

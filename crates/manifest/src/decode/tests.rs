@@ -152,7 +152,7 @@ reason: true
 kind: device
 id: d
 product: p
-attributes: {sdk: 34, a: [x]}
+attributes: {sdk: 3.4, a: [x]}
 tags: [a, a, on]
 state: gone
 expected_version: -1
@@ -160,8 +160,8 @@ expected_version: -1
     check_errors(
         text,
         &expect![[r#"
-            f.yaml:5:19: device d: attributes.sdk: "34" is a number but must be text: write "34" in quotes
-            f.yaml:5:26: device d: attributes.a: "[...]" must be text
+            f.yaml:5:19: device d: attributes.sdk: "3.4" is a number but must be text: write "3.4" in quotes
+            f.yaml:5:27: device d: attributes.a: "[...]" must be text
             f.yaml:6:11: device d: tags[1]: "a" is there twice
             f.yaml:7:8: device d: state: "gone" must be active or decommissioned
             f.yaml:8:19: device d: expected_version: "-1" must be a whole number from 0 to 18446744073709551615"#]],

@@ -9,8 +9,18 @@ use super::fields::suggestion;
 use crate::scalar;
 use crate::tree::{Data, Look, Node};
 
-/// Text. A number or boolean must be quoted: `15.04` and `15.040` are the same number but not the same version.
+/// Text. A whole number is taken as written, with or without quotes; a fraction or a boolean must be quoted.
 pub fn text(context: &mut Context<'_>, node: &Node, path: &str) -> Option<String> {
+    match &node.data {
+        Data::Scalar(scalar) if scalar.look() == Look::Number && scalar.text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some(scalar.text.clone())
+        }
+        Data::Scalar(_) | Data::List(_) | Data::Map(_) => quoted(context, node, path),
+    }
+}
+
+/// Text that no number may stand for: `15.04` and `15.040` are the same number but not the same version.
+fn quoted(context: &mut Context<'_>, node: &Node, path: &str) -> Option<String> {
     match &node.data {
         Data::Scalar(scalar) => match scalar.look() {
             Look::Text => Some(scalar.text.clone()),
@@ -45,7 +55,7 @@ pub fn digits(context: &mut Context<'_>, node: &Node, path: &str) -> Option<Stri
     }
 }
 
-/// Text with a rule of its own: an id, a version, a salt.
+/// Text with a rule of its own: an id, a salt.
 pub fn checked<T>(parse: impl FnOnce(&str) -> Result<T, Invalid>) -> impl FnOnce(&mut Context<'_>, &Node, &str) -> Option<T> {
     move |context, node, path| {
         let text = text(context, node, path)?;
@@ -55,12 +65,14 @@ pub fn checked<T>(parse: impl FnOnce(&str) -> Result<T, Invalid>) -> impl FnOnce
 
 /// A version.
 pub fn version(context: &mut Context<'_>, node: &Node, path: &str) -> Option<VersionText> {
-    checked(VersionText::new)(context, node, path)
+    let text = quoted(context, node, path)?;
+    VersionText::new(&text).map_err(|invalid| context.report(node, invalid.at(path))).ok()
 }
 
 /// A version of dotted numbers, whatever the product's scheme: operating systems and frameworks.
 pub fn dotted(context: &mut Context<'_>, node: &Node, path: &str) -> Option<DottedVersion> {
-    checked(DottedVersion::parse)(context, node, path)
+    let text = quoted(context, node, path)?;
+    DottedVersion::parse(&text).map_err(|invalid| context.report(node, invalid.at(path))).ok()
 }
 
 /// A plain scalar that `read` understands.

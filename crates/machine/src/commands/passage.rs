@@ -77,6 +77,20 @@ pub(crate) fn open_cell(edit: &Edit, rollout: &mut Rollout, domain: &str) {
     rollout.cells.insert(domain.to_owned(), cell);
 }
 
+/// What was found wanting is judged anew; what has settled stays so.
+pub(crate) fn judge_anew(rollout: &mut Rollout) {
+    match rollout.stage_state {
+        StageState::Inconclusive | StageState::AwaitingApproval => {
+            rollout.stage_state = if rollout.stage_settled_at.is_some() { StageState::Baking } else { StageState::Open };
+        }
+        StageState::Pending | StageState::Open | StageState::Baking | StageState::Passed | StageState::Failed => {}
+    }
+    for cell in rollout.cells.values_mut() {
+        cell.lack = None;
+    }
+    clear_empty_stage(rollout);
+}
+
 /// What settled settles anew: the bake starts again once it has.
 pub(crate) fn settle_anew(rollout: &mut Rollout) {
     match rollout.stage_state {

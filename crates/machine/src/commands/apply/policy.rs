@@ -1,6 +1,6 @@
 //! Editing the policy of a release that is on its way: what has been reached stays as it was.
 
-use tidegate_model::{ObjectRef, Policy, Release, Rollout, RolloutState, StageState, Trigger};
+use tidegate_model::{ObjectRef, Policy, Release, Rollout, RolloutState, Stage, StageState, Trigger};
 
 use super::Item;
 use crate::commands::passage;
@@ -67,16 +67,20 @@ fn begin_anew(edit: &mut Edit, release: &Release, before: &Policy, wanted: &Poli
     }
 }
 
-/// Brings the rollout in line with its new policy. What settled under another exposure or gate settles anew, so that no
-/// device is let past a bake by widening the stage during it.
+/// Brings the rollout in line with its new policy. What settled under another exposure or for fewer devices settles anew, so
+/// that no device is let past a bake by widening the stage during it. Under another gate that asks for no more devices it has
+/// settled when it did: a bake that is made shorter ends earlier, and may be over.
 fn carry_over(edit: &mut Edit, release: &Release, before: &Policy, wanted: &Policy) {
     let mut moved = release.clone();
     let mut counts = Counts::No;
     let index = stages::current_index(release);
     if let (Some(old), Some(new)) = (before.stages.get(index), wanted.stages.get(index)) {
-        let is_same = old.exposure == new.exposure && old.gate == new.gate;
-        if !is_same {
+        let sample = |stage: &Stage| stage.gate.as_ref().map(|gate| gate.min_sample);
+        let stays_settled = old.exposure == new.exposure && sample(new).zip(sample(old)).is_some_and(|(new, old)| new <= old);
+        if !stays_settled && (old.exposure != new.exposure || old.gate != new.gate) {
             passage::settle_anew(&mut moved.rollout);
+        } else if old.gate != new.gate {
+            passage::judge_anew(&mut moved.rollout);
         }
     }
     let has_more = index.saturating_add(1) < wanted.stages.len();

@@ -9,7 +9,7 @@ mod ask;
 mod events;
 mod expect;
 mod fleet;
-mod object;
+pub(crate) mod object;
 
 use tidegate_manifest::read::{Context, Errors, Fields, values};
 use tidegate_manifest::tree::{Budget, Data, Node, read};

@@ -4,6 +4,7 @@ mod asking;
 mod events;
 mod fleet;
 mod objects;
+mod precedence;
 mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};

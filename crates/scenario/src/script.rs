@@ -131,6 +131,8 @@ pub(crate) struct Act {
     pub by: Option<Principal>,
     pub request_id: Option<RequestId>,
     pub what: What,
+    /// Why the value of an option is none, if one is not; what is written then is not what was asked for.
+    pub malformed: Option<String>,
 }
 
 /// What is written.

@@ -123,6 +123,12 @@ fn writes_are_carried_out_or_refused_as_expected() {
     fails("  - do: {pause: r1}\n    expect_error: ILLEGAL_TRANSITION\n", "carried out");
     fails("  - do: {publish: r1}\n    expect_error: CONFLICT\n", "ILLEGAL_TRANSITION");
     fails("  - do: {pause: r1, expected_version: 9}\n", "has version 3, expected was 9");
+    fails(
+        "  - do: {withdraw: r1, revert_percent: 200}\n",
+        "INVALID_OBJECT: release r1: revert_percent: \"200\" must be 0 to 100",
+    );
+    fails("  - do: {withdraw: r1, revert_to: \"no id\"}\n    expect_error: CONFLICT\n", "INVALID_OBJECT");
+    passes("  - do: {withdraw: r9, revert_percent: 200}\n    expect_error: NOT_FOUND\n");
     fails("  - do: {delete: {kind: release, id: r0}}\n", "RELEASE_LINKED");
     passes("  - do: {delete: {kind: release, id: r9}}\n    expect_error: NOT_FOUND\n");
     fails("  - apply: [{kind: policy, release: r9}]\n", "INVALID_OBJECT");
@@ -237,7 +243,6 @@ fn what_is_no_test_is_refused_with_its_place() {
         ("  - do: {pause: r1, supersede: true}\n", "do.supersede"),
         ("  - do: {pause: r1}\n    expect: {eligible: true}\n", "step 3: expect"),
         ("  - do: {promote: r1}\n", "do.to: must be given"),
-        ("  - do: {withdraw: r1, revert_percent: 200}\n", "must be 0 to 100"),
         ("  - do: {delete: {kind: planet, id: r1}}\n", "must be one of product"),
         ("  - apply: {kind: policy, release: r1}\n", "must be a list"),
         ("  - events: [{device: d1, knd: failed}]\n", "events[0].knd"),

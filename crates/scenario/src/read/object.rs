@@ -59,6 +59,19 @@ fn names(fields: &mut Fields<'_, '_, '_>) -> Option<ObjectName> {
     Some(ObjectName { kind, id: id?, product })
 }
 
+/// The object that a manifest is of, as far as it says; the rest of it may be anything.
+pub(crate) fn named(manifest: &Node) -> Option<ObjectName> {
+    let text = |name: &str| manifest.get(name).filter(|node| !node.is_null()).map(|node| node.quote().to_owned());
+    let written = text("kind")?;
+    let (_, kind) = *KINDS.iter().find(|(name, _)| *name == written)?;
+    let id = match kind {
+        ObjectKind::Policy => text("release")?,
+        ObjectKind::Attestation => format!("{}/{}/{}", text("bundle")?, text("type")?, text("by")?),
+        _ => text("id")?, // Every other kind is named by its id.
+    };
+    Some(ObjectName { kind, id, product: text("product") })
+}
+
 /// `expect_object: {...}`.
 pub(super) fn object(context: &mut Context<'_>, node: &Node, path: &str) -> Option<ObjectExpectation> {
     let mut fields = Fields::open(context, node, path)?;

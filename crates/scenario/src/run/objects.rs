@@ -57,6 +57,10 @@ fn field_of(world: &World, release: &Release, field: RolloutField) -> Wish {
         RolloutField::SubStatus => sub_status(release, world.now()).map_or(Wish::Nothing, |status| text(status.as_str())),
         RolloutField::Reason => text(&rollout.reason),
         RolloutField::Admitted => Wish::Number(u64::try_from(rollout.admitted.len()).unwrap_or(u64::MAX)),
+        // A rollout that is over has given everything back, whatever its cells were doing then.
+        RolloutField::OpenDomains if matches!(rollout.state, RolloutState::Completed | RolloutState::RolledBack) => {
+            Wish::Set(BTreeSet::new())
+        }
         RolloutField::OpenDomains => cells(&|state| match state {
             CellState::Open | CellState::Settled | CellState::Failed => true,
             CellState::Closed | CellState::Passed => false,

@@ -5,7 +5,7 @@ use tidegate_manifest::ManifestError;
 use tidegate_manifest::tree::Node;
 use tidegate_model::{Command, Delete, Verb};
 
-use super::{judge_write, objects};
+use super::{judge_write, objects, precedence};
 use crate::report::Wrong;
 use crate::script::{Act, Scenario, What};
 use crate::world::World;
@@ -26,9 +26,10 @@ pub(super) fn objects(world: &mut World, scenario: &Scenario) -> Result<String, 
 /// `do`.
 pub(super) fn act(world: &mut World, act: &Act, refused_with: Option<&str>) -> Result<String, Wrong> {
     let before = world.catalog().digest();
-    let command = match &act.what {
-        What::Transition(transition) => Ok(Command::Transition(transition.clone())),
-        What::Delete { object, expected_version } => {
+    let command = match (&act.what, &act.malformed) {
+        (What::Transition(transition), Some(rule)) => Err(precedence::of_verb(world, transition, rule)),
+        (What::Transition(transition), None) => Ok(Command::Transition(transition.clone())),
+        (What::Delete { object, expected_version }, _) => {
             objects::resolve(world, object).map(|object| Command::Delete(Delete { object, expected_version: *expected_version }))
         }
     };
@@ -50,7 +51,7 @@ pub(super) fn apply(world: &mut World, source_name: &str, manifests: &Node, refu
             // A slip of the author; it must not pass for the refusal that the author meant.
             return Err(Wrong::new("fields that manifests have", sentence(&errors)));
         }
-        Err(errors) => Err(("INVALID_OBJECT".to_owned(), format!("INVALID_OBJECT: {}", sentence(&errors)))),
+        Err(errors) => Err(precedence::of_manifests(world, manifests, &sentence(&errors))),
     };
     judge_write(refused_with, result, world.catalog().digest() != before, told)
 }

@@ -76,6 +76,25 @@ pub enum StartError {
         /// What is wrong, naming file and place.
         reason: String,
     },
+    /// Bytes that the node has promised to keep are not what was written. What is left must not vote: a part of it would
+    /// pass for all of it.
+    #[error("the store in {folder} is damaged: {reason}")]
+    Damaged {
+        /// The data folder.
+        folder: String,
+        /// What is wrong, naming file and place.
+        reason: String,
+    },
+    /// The folder was made in another epoch than the one that is configured.
+    #[error("the store in {folder} is of epoch {found}, this node is configured for epoch {configured}")]
+    Epoch {
+        /// The data folder.
+        folder: String,
+        /// The folder's epoch.
+        found: u64,
+        /// The configured one.
+        configured: u64,
+    },
 }
 
 /// What made a node stop. It is logged once; the process has to end, for what is on disk is no longer certain.
@@ -210,14 +229,20 @@ struct Opened {
 }
 
 impl Startup {
-    fn store_error(&self, reason: impl std::fmt::Display) -> StartError {
-        StartError::Store { folder: self.settings.data_dir.display().to_string(), reason: reason.to_string() }
+    fn folder(&self) -> String {
+        self.settings.data_dir.display().to_string()
+    }
+
+    /// Damage is told apart wherever it lies in the chain of causes.
+    fn store_error(&self, error: &(dyn std::error::Error + 'static)) -> StartError {
+        let (folder, reason) = (self.folder(), with_causes(error));
+        if is_damage(error) { StartError::Damaged { folder, reason } } else { StartError::Store { folder, reason } }
     }
 
     /// Opens the folder, makes it this node's if it is empty, and refuses somebody else's.
     fn open_store(&self) -> Result<Opened, StartError> {
         let s = &self.settings;
-        let fail = |fault: store::Fault| self.store_error(fault);
+        let fail = |fault: store::Fault| self.store_error(&fault);
         let group = u64::from(s.group);
         let mut options = store::LogOptions::production();
         options.segment_bytes = u32::try_from(s.retention.segment_bytes).unwrap_or(u32::MAX);
@@ -227,11 +252,14 @@ impl Startup {
             let mut uuid = [0; 16];
             self.platform.random.fill(&mut uuid);
             let identity = store::Identity { cluster, node: s.node, store: store::StoreUuid(uuid) };
-            home.initialize(identity, group, &options).map_err(fail)?;
+            home.initialize(identity, s.epoch, group, &options).map_err(fail)?;
         }
         let identity = *home.identity().expect("it was just initialized if it had none");
         let expected = store::Identity { cluster, node: s.node, store: identity.store };
         identity.check(&s.data_dir.join("identity"), &expected).map_err(fail)?;
+        if let Some(found) = home.epoch().filter(|epoch| *epoch != s.epoch) {
+            return Err(StartError::Epoch { folder: self.folder(), found, configured: s.epoch });
+        }
         let (log, writer) = home.open_log(group, &options).map_err(fail)?;
         let snapshots = home.open_snapshots(group).map_err(fail)?;
         Ok(Opened { home, log, writer, snapshots, store_uuid: u128::from_be_bytes(identity.store.0) })
@@ -273,7 +301,7 @@ impl Startup {
         let files = SnapshotFiles::new(opened.snapshots.clone(), Arc::clone(spawner), self.settings.epoch);
         let log_ended = self.drive_log::<Rt>(opened.writer, &health);
         let opening = Machine::open(application, files.clone(), Arc::clone(&tally)).await;
-        let (machine, published) = opening.map_err(|error| self.store_error(with_causes(&error)))?;
+        let (machine, published) = opening.map_err(|error| self.store_error(&error))?;
         let retired = machine.retired();
         let pending = Pending::new(Arc::clone(&self.platform.clock));
         let log = RaftLog::new(opened.log, pending.clone());
@@ -281,7 +309,7 @@ impl Startup {
         let peers = Peers::new(identity.clone(), Arc::clone(&self.platform.network), Arc::clone(spawner));
         let factory = Factory { peers: peers.clone() };
         let raft = Raft::<Rt, Machine<A>>::new(self.settings.node, Arc::new(config), factory, log.clone(), machine).await;
-        let raft = raft.map_err(|fatal| self.store_error(fatal))?;
+        let raft = raft.map_err(|fatal| self.store_error(&fatal))?;
         let core = self.core(raft, log, peers, identity, published, Arc::clone(&health), tally);
         let core = Arc::new(Core { retired, ..core });
         self.run(&core, listener, files, pending);
@@ -417,6 +445,17 @@ impl<Rt: Runtime, A: Application> Running for Shared<Rt, A> {
             }),
         ))
     }
+}
+
+/// Whether the store says that bytes are not what was written, at any depth. An `io::Error` hides what it carries from
+/// its chain of sources.
+fn is_damage(error: &(dyn std::error::Error + 'static)) -> bool {
+    let fault =
+        |error: &(dyn std::error::Error + 'static)| error.downcast_ref::<store::Fault>().is_some_and(store::Fault::is_damage);
+    std::iter::successors(Some(error), |error| error.source()).any(|error| {
+        let carried = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        fault(error) || carried.is_some_and(|carried| fault(carried))
+    })
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

@@ -73,6 +73,12 @@ pub enum Fault {
         /// Whether it holds one.
         is_initialized: bool,
     },
+    /// A file is there already and must not be overwritten.
+    #[error("{} exists already", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
     /// A value is larger than its bound.
     #[error("{what} of {bytes} bytes exceeds {max}")]
     TooLarge {

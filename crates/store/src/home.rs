@@ -2,14 +2,16 @@
 //!
 //! ```text
 //! lock                          held while a process has the folder open
-//! identity                      cluster id, node id, store uuid; written last, so that a folder with one is complete
+//! identity                      cluster id, node id, store uuid, epoch; written last, so that a folder with one is complete
 //! group-0/log/                  the write-ahead log of Raft group 0
 //! group-0/snapshots/            its snapshots
 //! journal/                      history and audit, rebuildable
 //! ```
 //!
 //! The store uuid is drawn once per folder. The cluster records it with the member, so that a node whose folder was
-//! wiped cannot come back under its old id with nothing of what it promised.
+//! wiped cannot come back under its old id with nothing of what it promised. The epoch is that of the cluster for which
+//! the folder was made and never changes: what was kept in one epoch must not speak in the next, whatever the
+//! configuration says.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -24,8 +26,10 @@ use crate::log::{self, Log, LogOptions, LogWriter};
 use crate::snapshot::Snapshots;
 
 const MAGIC: [u8; 8] = *b"TGIDENTY";
-const FORMAT: u32 = 1;
-const IDENTITY_BYTES: usize = 56;
+/// The format that this build writes, and the highest that it reads. Format 1 had no epoch: there was only the first.
+const FORMAT: u32 = 2;
+const FIRST_EPOCH: u64 = 1;
+const IDENTITY_BYTES: usize = 64;
 
 /// Names a cluster for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,18 +80,20 @@ impl Identity {
         }
     }
 
-    fn encode(&self) -> Vec<u8> {
+    fn encode(&self, epoch: u64) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(IDENTITY_BYTES);
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&FORMAT.to_le_bytes());
         bytes.extend_from_slice(&self.cluster.0);
         bytes.extend_from_slice(&self.node.to_le_bytes());
         bytes.extend_from_slice(&self.store.0);
+        bytes.extend_from_slice(&epoch.to_le_bytes());
         bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
         bytes
     }
 
-    fn decode(path: &Path, bytes: &[u8]) -> Result<Self, Fault> {
+    /// Identity and epoch.
+    fn decode(path: &Path, bytes: &[u8]) -> Result<(Self, u64), Fault> {
         let damaged = || Fault::damaged(path, 0, Damage::Header);
         let (head, crc) = bytes.split_last_chunk::<4>().ok_or_else(damaged)?;
         if crc32c::crc32c(head) != u32::from_le_bytes(*crc) {
@@ -98,14 +104,15 @@ impl Identity {
             return Err(damaged());
         }
         let found = reader.u32().ok_or_else(damaged)?;
-        if found != FORMAT {
+        if !(1..=FORMAT).contains(&found) {
             return Err(Fault::Format { path: path.to_owned(), found, supported: FORMAT });
         }
         let mut fields = || {
             let cluster = ClusterId(reader.bytes(16)?.try_into().ok()?);
             let node = reader.u64()?;
             let store = StoreUuid(reader.bytes(16)?.try_into().ok()?);
-            reader.0.is_empty().then_some(Self { cluster, node, store })
+            let epoch = if found == 1 { FIRST_EPOCH } else { reader.u64()? };
+            reader.0.is_empty().then_some((Self { cluster, node, store }, epoch))
         };
         fields().ok_or_else(damaged)
     }
@@ -116,7 +123,7 @@ impl Identity {
 pub struct Home {
     files: Files,
     dir: PathBuf,
-    identity: Option<Identity>,
+    identity: Option<(Identity, u64)>,
     /// Held for its lock.
     _lock: Arc<dyn VfsFile>,
 }
@@ -150,12 +157,43 @@ impl Home {
     /// Who the folder belongs to; `None` before [`Home::initialize`].
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
-        self.identity.as_ref()
+        self.identity.as_ref().map(|(identity, _)| identity)
     }
 
-    /// Makes the folder that of `identity`, with an empty log for `group`. A crash in between leaves a folder without
-    /// identity, where this starts over. `Initialized` if it has one.
-    pub fn initialize(&mut self, identity: Identity, group: u64, options: &LogOptions) -> Result<(), Fault> {
+    /// The epoch of the cluster for which the folder was made; `None` before [`Home::initialize`].
+    #[must_use]
+    pub fn epoch(&self) -> Option<u64> {
+        self.identity.as_ref().map(|(_, epoch)| *epoch)
+    }
+
+    /// Makes the folder that of `identity` in `epoch`, with an empty log for `group`. A crash in between leaves a folder
+    /// without identity, where this starts over. `Initialized` if it has one.
+    pub fn initialize(&mut self, identity: Identity, epoch: u64, group: u64, options: &LogOptions) -> Result<(), Fault> {
+        self.prepare(&identity, group, options)?;
+        self.give_identity(identity, epoch)
+    }
+
+    /// The same with something in it: `fill` puts snapshots and log operations in before the folder gets its identity,
+    /// so that a crash leaves a folder with all of it, or one without identity. `fill` drives the log itself, and ends
+    /// with an operation that is synced.
+    pub fn initialize_with<E: From<Fault>>(
+        &mut self,
+        identity: Identity,
+        epoch: u64,
+        group: u64,
+        options: &LogOptions,
+        fill: impl FnOnce(&Snapshots, &Log, &mut LogWriter) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.prepare(&identity, group, options)?;
+        let vfs = || Arc::clone(&self.files.vfs);
+        let snapshots = Snapshots::open(vfs(), &self.snapshot_dir(group), identity.cluster, group)?;
+        let (log, mut writer) = log::open(vfs(), &self.log_dir(group), &identity, group, options)?;
+        fill(&snapshots, &log, &mut writer)?;
+        Ok(self.give_identity(identity, epoch)?)
+    }
+
+    /// Makes everything but the identity.
+    fn prepare(&self, identity: &Identity, group: u64, options: &LogOptions) -> Result<(), Fault> {
         if self.identity.is_some() {
             return Err(Fault::Initialized { path: self.dir.clone(), is_initialized: true });
         }
@@ -167,14 +205,17 @@ impl Home {
         self.files.ensure_dir(&self.snapshot_dir(group))?;
         let log_dir = self.log_dir(group);
         self.files.ensure_dir(&log_dir)?;
-        log::create(Arc::clone(&self.files.vfs), &log_dir, &identity, group, options)?;
-        self.files.replace(&self.dir.join("identity"), &identity.encode())?;
-        self.identity = Some(identity);
+        log::create(Arc::clone(&self.files.vfs), &log_dir, identity, group, options)
+    }
+
+    fn give_identity(&mut self, identity: Identity, epoch: u64) -> Result<(), Fault> {
+        self.files.replace(&self.dir.join("identity"), &identity.encode(epoch))?;
+        self.identity = Some((identity, epoch));
         Ok(())
     }
 
     fn initialized(&self) -> Result<&Identity, Fault> {
-        self.identity.as_ref().ok_or_else(|| Fault::Initialized { path: self.dir.clone(), is_initialized: false })
+        self.identity().ok_or_else(|| Fault::Initialized { path: self.dir.clone(), is_initialized: false })
     }
 
     /// Opens the log of `group`, as [`log::open`] does.

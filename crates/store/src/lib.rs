@@ -3,6 +3,7 @@
 //! - [`home`]: the folder of one node, its lock and its identity; start here, it opens the rest;
 //! - [`log`]: the write-ahead log for Raft entries, vote and committed index;
 //! - [`snapshot`]: snapshot files, written, verified, sent and received;
+//! - [`backup`]: backup files, which leave the node;
 //! - [`journal`]: history and audit rows, which grow and which neither apply nor decide reads.
 //!
 //! This crate must not know what the bytes mean: no openraft, no command, no catalog object. No type of the embedded
@@ -12,6 +13,7 @@
 //! What is promised, and to whom it matters: an operation whose callback was called with `Ok` survives a power loss at
 //! any later moment; a callback may be late, never early. Damage to what was promised is named and stops the node.
 
+pub mod backup;
 pub mod fault;
 pub mod home;
 
@@ -21,10 +23,12 @@ pub mod log;
 pub mod snapshot;
 
 mod files;
+mod records;
 mod sabotage;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use backup::{BackupEncoder, BackupFile, BackupHeader, BackupReader};
 pub use fault::{Damage, Fault};
 pub use home::{ClusterId, Home, Identity, StoreUuid};
 pub use journal::{Journal, JournalBounds, JournalError};

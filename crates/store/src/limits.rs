@@ -62,6 +62,10 @@ pub const SNAPSHOT_RECORD_BYTES_MAX: u32 = 16 * 1024 * 1024;
 /// Bytes of the membership in a snapshot header. As above.
 pub const SNAPSHOT_MEMBERSHIP_BYTES_MAX: u32 = 1024 * 1024;
 
+/// Bytes of the name of the build in a backup's header. A longer one is refused by the writer, and taken for damage by the
+/// reader.
+pub const BACKUP_BUILD_BYTES_MAX: usize = 256;
+
 /// Bytes buffered while a snapshot is written or read; one system call each.
 pub const SNAPSHOT_BUFFER_BYTES: usize = 256 * 1024;
 

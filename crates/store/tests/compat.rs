@@ -11,7 +11,10 @@ use bytes::Bytes;
 use tidegate_platform::{OpenMode, Vfs};
 use tidegate_store::log::LogStore;
 use tidegate_store::testing::FaultVfs;
-use tidegate_store::{ClusterId, Home, Identity, LogId, LogOptions, LogRecord, Op, SnapshotHeader, StoreUuid};
+use tidegate_store::{
+    BackupEncoder, BackupHeader, BackupReader, ClusterId, Home, Identity, LogId, LogOptions, LogRecord, Op, SnapshotHeader,
+    StoreUuid,
+};
 
 const IDENTITY: Identity =
     Identity { cluster: ClusterId(*b"frozen cluster 1"), node: 42, store: StoreUuid(*b"frozen store 001") };
@@ -66,10 +69,10 @@ const SEGMENT: &str = "/node/group-0/log/00000000000000000001.log";
 const SEGMENT_BYTES: usize = 16 * 1024;
 
 #[test]
-fn identity_and_log_of_format_1() {
+fn identity_of_format_2_and_log_of_format_1() {
     let vfs = FaultVfs::new();
     let mut home = open(&vfs);
-    home.initialize(IDENTITY, 0, &LogOptions::small()).unwrap();
+    home.initialize(IDENTITY, 3, 0, &LogOptions::small()).unwrap();
     let (log, mut writer) = home.open_log(0, &LogOptions::small()).unwrap();
     for op in operations() {
         log.submit(op, Box::new(|result| result.unwrap())).unwrap();
@@ -79,7 +82,7 @@ fn identity_and_log_of_format_1() {
     let (identity, mut segment) = (read(&vfs, "/node/identity"), read(&vfs, SEGMENT));
     // The zeros behind the records are not kept.
     segment.truncate(segment.iter().rposition(|byte| *byte != 0).unwrap() + 1);
-    let frozen_identity = sample("identity-v1.bin", &identity);
+    let frozen_identity = sample("identity-v2.bin", &identity);
     let mut frozen_segment = sample("log-segment-v1.bin", &segment);
     assert_eq!(identity, frozen_identity, "this build writes the identity as it always was");
     assert_eq!(segment, frozen_segment, "this build writes the log as it always was");
@@ -89,13 +92,51 @@ fn identity_and_log_of_format_1() {
     write(&vfs, SEGMENT, &frozen_segment);
     write(&vfs, "/node/identity", &frozen_identity);
     let home = open(&vfs);
-    assert_eq!(home.identity(), Some(&IDENTITY));
+    assert_eq!((home.identity(), home.epoch()), (Some(&IDENTITY), Some(3)));
     let (log, _writer) = home.open_log(0, &LogOptions::small()).unwrap();
     let state = log.state();
     assert_eq!(state.vote, Some(Bytes::from_static(b"vote of term 2")));
     assert_eq!((state.purged, state.committed), (Some(record(1, 0, b"").id), Some(record(1, 1, b"").id)));
     let records = log.get(0..10, 1_000).unwrap();
     assert_eq!(records, [record(1, 1, b""), record(1, 2, b"third"), record(2, 3, b"another fourth")]);
+}
+
+/// Format 1 had no epoch: it is of the first one.
+#[test]
+fn identity_of_format_1() {
+    let vfs = FaultVfs::new();
+    write(&vfs, "/node/identity", &std::fs::read(sample_path("identity-v1.bin")).unwrap());
+    let home = open(&vfs);
+    assert_eq!((home.identity(), home.epoch()), (Some(&IDENTITY), Some(1)));
+}
+
+#[test]
+fn backup_of_format_1() {
+    let header = BackupHeader {
+        group: 0,
+        cluster: IDENTITY.cluster,
+        epoch: 3,
+        config_version: 4_294_967_300,
+        applied_index: 77,
+        taken_at_ms: 1_700_000_000_123,
+        build: "0.1.0".to_owned(),
+    };
+    let records: [&[u8]; 3] = [b"one", b"", b"three"];
+    let mut encoder = BackupEncoder::begin(&header).unwrap();
+    let mut written = Vec::new();
+    for record in records {
+        encoder.record(record).unwrap();
+        written.extend(encoder.take());
+    }
+    written.extend(encoder.finish());
+    let frozen = sample("backup-v1.bin", &written);
+    assert_eq!(written, frozen, "this build writes backups as they always were");
+
+    let vfs = FaultVfs::new();
+    write(&vfs, "/elsewhere/backup", &frozen);
+    let reader = BackupReader::open(&vfs, Path::new("/elsewhere/backup")).unwrap();
+    assert_eq!(*reader.header(), header);
+    assert!(reader.map(|record| record.unwrap()).eq(records));
 }
 
 #[test]
@@ -109,7 +150,7 @@ fn snapshot_of_format_1() {
     let records: [&[u8]; 3] = [b"one", b"", b"three"];
     let fresh = |vfs: &FaultVfs| {
         let mut home = open(vfs);
-        home.initialize(IDENTITY, 0, &LogOptions::small()).unwrap();
+        home.initialize(IDENTITY, 1, 0, &LogOptions::small()).unwrap();
         home.open_snapshots(0).unwrap()
     };
     let path = format!("/node/group-0/snapshots/{name}");

@@ -24,7 +24,7 @@ fn vfs_of(vfs: &FaultVfs) -> Arc<dyn Vfs> {
 fn store() -> (FaultVfs, Model) {
     let vfs = FaultVfs::new();
     let mut home = Home::open(vfs_of(&vfs), Path::new("/node")).unwrap();
-    home.initialize(IDENTITY, 0, &LogOptions::small()).unwrap();
+    home.initialize(IDENTITY, 1, 0, &LogOptions::small()).unwrap();
     let (log, mut writer) = home.open_log(0, &LogOptions::small()).unwrap();
     let mut workload = Workload::new(4);
     let mut model = Model::default();
@@ -168,8 +168,8 @@ fn a_home_is_locked_initialized_once_and_knows_itself_again() {
     let mut home = Home::open(vfs_of(&vfs), Path::new("/a/b/node")).unwrap();
     assert_eq!(home.identity(), None);
     assert!(matches!(home.open_log(0, &LogOptions::small()), Err(Fault::Initialized { is_initialized: false, .. })));
-    home.initialize(IDENTITY, 0, &LogOptions::small()).unwrap();
-    let again = home.initialize(IDENTITY, 0, &LogOptions::small()).unwrap_err();
+    home.initialize(IDENTITY, 1, 0, &LogOptions::small()).unwrap();
+    let again = home.initialize(IDENTITY, 1, 0, &LogOptions::small()).unwrap_err();
     assert_eq!(again.to_string(), "/a/b/node holds a store already");
     assert!(matches!(Home::open(vfs_of(&vfs), Path::new("/a/b/node")), Err(Fault::Locked { .. })));
     drop(home);
@@ -184,15 +184,54 @@ fn an_initialization_cut_short_anywhere_starts_over() {
         let vfs = FaultVfs::new();
         vfs.cut_power_after(cut);
         let first =
-            Home::open(vfs_of(&vfs), Path::new("/node")).and_then(|mut h| h.initialize(IDENTITY, 0, &LogOptions::small()));
+            Home::open(vfs_of(&vfs), Path::new("/node")).and_then(|mut h| h.initialize(IDENTITY, 1, 0, &LogOptions::small()));
         let after = vfs.crash(cut);
         let mut home = Home::open(vfs_of(&after), Path::new("/node")).unwrap();
         if home.identity().is_none() {
             assert!(first.is_err(), "cut {cut}: an identity that was promised is there");
-            home.initialize(IDENTITY, 0, &LogOptions::small()).unwrap();
+            home.initialize(IDENTITY, 1, 0, &LogOptions::small()).unwrap();
         }
         home.open_log(0, &LogOptions::small()).unwrap();
     }
+}
+
+/// A folder that is made with something in it has all of that as soon as it has an identity.
+#[test]
+fn a_filled_initialization_cut_short_anywhere_is_whole_or_starts_over() {
+    let last = LogId { term: 1, node: 0, index: 40 };
+    let fill = |home: &mut Home| {
+        home.initialize_with::<Fault>(IDENTITY, 5, 0, &LogOptions::small(), |snapshots, log, writer| {
+            let header = SnapshotHeader { epoch: 5, last: Some(last), membership: Bytes::from_static(b"alone") };
+            let mut snapshot = snapshots.begin(&header)?;
+            snapshot.record(b"state")?;
+            snapshot.finish()?;
+            for op in [Op::Purge { upto: last }, Op::SaveVote(Bytes::from_static(b"vote"))] {
+                log.submit(op, Box::new(drop)).unwrap();
+            }
+            writer.drive().map(drop)
+        })
+    };
+    let mut whole = 0;
+    for cut in 1..90 {
+        let vfs = FaultVfs::new();
+        vfs.cut_power_after(cut);
+        let first = Home::open(vfs_of(&vfs), Path::new("/node")).and_then(|mut home| fill(&mut home));
+        let after = vfs.crash(cut);
+        let mut home = Home::open(vfs_of(&after), Path::new("/node")).unwrap();
+        if home.identity().is_none() {
+            assert!(first.is_err(), "cut {cut}: an identity that was promised is there");
+            fill(&mut home).unwrap();
+        } else {
+            whole += 1;
+        }
+        assert_eq!(home.epoch(), Some(5));
+        let latest = home.open_snapshots(0).unwrap().latest().unwrap();
+        assert_eq!((latest.epoch, latest.last), (5, Some(last)), "cut {cut}");
+        let (log, _writer) = home.open_log(0, &LogOptions::small()).unwrap();
+        let state = log.state();
+        assert_eq!((state.purged, state.vote), (Some(last), Some(Bytes::from_static(b"vote"))), "cut {cut}");
+    }
+    assert!(whole > 0, "some cuts come after the end");
 }
 
 fn snapshot(snapshots: &Snapshots, index: u64) {

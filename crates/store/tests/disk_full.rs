@@ -27,7 +27,7 @@ impl Node {
     fn start(vfs: &FaultVfs, model: Model) -> Self {
         let mut home = Home::open(Arc::new(vfs.clone()), Path::new("/node")).unwrap();
         if home.identity().is_none() {
-            home.initialize(IDENTITY, 0, &LogOptions::small()).unwrap();
+            home.initialize(IDENTITY, 1, 0, &LogOptions::small()).unwrap();
         }
         let (log, writer) = home.open_log(0, &LogOptions::small()).unwrap();
         model.compare(&log).unwrap();

@@ -20,7 +20,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 fn open(vfs: &FaultVfs) -> (Home, Log, LogWriter) {
     let mut home = Home::open(Arc::new(vfs.clone()), Path::new("/node")).unwrap();
     if home.identity().is_none() {
-        home.initialize(IDENTITY, 0, &LogOptions::small()).unwrap();
+        home.initialize(IDENTITY, 1, 0, &LogOptions::small()).unwrap();
     }
     let (log, writer) = home.open_log(0, &LogOptions::small()).unwrap();
     (home, log, writer)

@@ -40,7 +40,7 @@ fn nothing_acknowledged_is_lost_in_hundreds_of_killed_processes() {
         let memory = Path::new("/dev/shm");
         let guard = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
         let dir = guard.path().join("node");
-        Home::open(Arc::new(StdVfs), &dir).unwrap().initialize(IDENTITY, 0, &LogOptions::small()).unwrap();
+        Home::open(Arc::new(StdVfs), &dir).unwrap().initialize(IDENTITY, 1, 0, &LogOptions::small()).unwrap();
         let mut model = Model::default();
         for kill in 0..KILLS_PER_STORE {
             let seed = store * 1_000 + kill;

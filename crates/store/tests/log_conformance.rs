@@ -23,7 +23,7 @@ impl Backend for OnDisk {
     fn start(&mut self) -> Running {
         let mut home = Home::open(Arc::clone(&self.vfs), &self.dir).unwrap();
         if home.identity().is_none() {
-            home.initialize(IDENTITY, 0, &self.options).unwrap();
+            home.initialize(IDENTITY, 1, 0, &self.options).unwrap();
         }
         let (log, mut writer) = home.open_log(0, &self.options).unwrap();
         let drive = Box::new(move || {

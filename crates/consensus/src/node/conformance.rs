@@ -59,7 +59,7 @@ impl StoreBuilder<Types<Production>, RaftLog, Machine<Counter>, Home> for Builde
         let mut home = Home::open(Arc::new(FaultVfs::new()), Path::new("/data")).unwrap();
         let options = LogOptions::small();
         let identity = Identity { cluster: ClusterId([1; 16]), node: 0, store: StoreUuid([2; 16]) };
-        home.initialize(identity, 0, &options).unwrap();
+        home.initialize(identity, 1, 0, &options).unwrap();
         let (log, writer) = home.open_log(0, &options).unwrap();
         writer.spawn(&*spawner, Box::new(|ended| ended.unwrap()));
         let log = RaftLog::new(log, Pending::new(Arc::new(SystemClock::new())));

@@ -4,7 +4,7 @@
 //! the folder synced; so whatever has a snapshot's name is whole, and the log may be purged up to it. The one before
 //! stays until the next. `format` knows the bytes, `transfer` carries them to other nodes.
 
-mod format;
+pub(crate) mod format;
 mod reader;
 mod transfer;
 mod writer;

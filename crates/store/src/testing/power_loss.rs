@@ -62,7 +62,7 @@ pub fn run(seed: u64, lives: u64, broken: Option<Sabotage>) -> Result<Report, Vi
     let vfs = FaultVfs::new();
     let violation = |life, what: String| Violation { seed, life, what };
     let created = Home::open(Arc::new(vfs.clone()), Path::new(HOME))
-        .and_then(|mut home| home.initialize(identity, GROUP, &LogOptions::small()));
+        .and_then(|mut home| home.initialize(identity, 1, GROUP, &LogOptions::small()));
     created.map_err(|fault| violation(0, format!("the store cannot be created: {fault}")))?;
 
     let mut rig = Rig {

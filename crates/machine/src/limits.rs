@@ -14,6 +14,13 @@ pub const REQUEST_AGE: Span = Span::from_days(1);
 /// Most old answers that one entry forgets; the rest waits for later entries, so that no entry takes long.
 pub const REQUESTS_FORGOTTEN_PER_ENTRY: usize = 16;
 
+/// How far the config version jumps with each new epoch: an old cluster would have to write so often after a backup before
+/// a config version could mean two things.
+pub const VERSION_LEAP: u64 = 1 << 32;
+/// The largest config version with which an epoch may begin, far below 2^53, which every JSON reader holds exactly. An
+/// epoch number that would lead beyond it is refused.
+pub const CONFIG_VERSION_MAX: u64 = 1 << 52;
+
 /// Object names in the change table. Beyond it the oldest config versions are dropped and the floor rises: whoever
 /// follows from below hears `Compacted` and starts again from a full copy.
 pub const CHANGES_MAX: usize = 100_000;

@@ -11,6 +11,7 @@ pub mod freshness;
 pub mod handle;
 pub mod limits;
 mod node;
+pub mod offline;
 mod peer;
 mod roster;
 pub mod runtime;

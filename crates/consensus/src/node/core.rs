@@ -282,13 +282,20 @@ impl<Rt: Runtime, A: Application> Core<Rt, A> {
         if address == identity.me.peer_addr {
             return Ok(identity.me.clone());
         }
+        self.identify(address, deadline).await.map(|(member, _)| member)
+    }
+
+    /// Who listens there, and whether that node knows a membership already.
+    pub(crate) async fn identify(&self, address: String, deadline: Instant) -> Result<(Member, bool), DiscoverError> {
+        let identity = self.peers.identity();
         let message = wire::IdentifyRequest { route: Some(identity.route_to_unknown()) };
         let call = |mut client: Client| async move { client.identify(message).await };
         let limit = deadline.saturating_duration_since(Instant::now());
         match self.peers.link_to(&address).call(limit, call).await {
             Ok(answer) => {
                 let member = answer.member.map(codec::member_in);
-                member.and_then(Result::ok).ok_or(DiscoverError::Unreachable { address })
+                let member = member.and_then(Result::ok).ok_or(DiscoverError::Unreachable { address })?;
+                Ok((member, answer.is_in_cluster))
             }
             Err(CallError::Answered(status)) if status.code() == tonic::Code::FailedPrecondition => {
                 Err(DiscoverError::OtherCluster { address })

@@ -12,7 +12,7 @@ use super::core::Core;
 use super::types::{CommittedLeaderId, Record, Types};
 use crate::application::Application;
 use crate::handle::ChangeError;
-use crate::limits::{PROMOTE_LAG_MAX, RETIRED_MAX};
+use crate::limits::{PROBE_QUESTION_MAX, PROMOTE_LAG_MAX, RETIRED_MAX};
 use crate::roster::Members;
 use crate::runtime::Runtime;
 use crate::status::{Member, MemberKind};
@@ -45,6 +45,13 @@ impl<Rt: Runtime, A: Application> Core<Rt, A> {
     pub(crate) async fn initialize(&self, members: Vec<Member>) -> Result<(), ChangeError> {
         let me = self.gate.identity().me.clone();
         check_members(&members, &me)?;
+        // Two empty nodes would outvote one that has a state: that of a cluster restored or recovered in this epoch.
+        let deadline = Instant::now() + PROBE_QUESTION_MAX;
+        for member in members.iter().filter(|member| member.id != me.id) {
+            if let Ok((_, true)) = self.identify(member.peer_addr.clone(), deadline).await {
+                return Err(ChangeError::AlreadyInitialized { node: member.id });
+            }
+        }
         let nodes: BTreeMap<u64, Record> = members.into_iter().map(Record::of).collect();
         match self.raft.initialize(nodes).await {
             Ok(()) => Ok(()),

@@ -269,6 +269,7 @@ impl<Rt: Runtime, A: Application> PeerService for Api<Rt, A> {
             epoch: identity.epoch,
             group: identity.group,
             member: Some(member_out(&identity.me)),
+            is_in_cluster: self.gate.knows_members(),
         }))
     }
 }

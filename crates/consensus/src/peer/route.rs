@@ -118,6 +118,11 @@ impl Gate {
         &self.identity
     }
 
+    /// Whether this node knows any membership.
+    pub(crate) fn knows_members(&self) -> bool {
+        !self.roster.load().is_empty()
+    }
+
     pub(crate) fn refused_count(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }

@@ -621,6 +621,9 @@ pub struct IdentifyResponse {
     pub group: u32,
     #[prost(message, optional, tag = "4")]
     pub member: ::core::option::Option<Member>,
+    /// The node knows a membership: it must not become one of the first voters of another cluster.
+    #[prost(bool, tag = "5")]
+    pub is_in_cluster: bool,
 }
 /// Generated client implementations.
 pub mod peer_service_client {

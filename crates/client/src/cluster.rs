@@ -10,6 +10,7 @@ use tidegate_proto::admin::v1 as admin;
 use tidegate_proto::admin::v1::cluster_service_client::ClusterServiceClient;
 use tidegate_proto::types::v1 as types;
 use tokio::time::Instant;
+use tonic::Streaming;
 use tonic::transport::Channel;
 
 use crate::client::{Client, Kind};
@@ -95,6 +96,16 @@ impl Client {
     pub async fn cluster_verify(&self) -> Result<admin::VerifyResponse, Error> {
         let message = admin::VerifyRequest {};
         self.call(Kind::Read, &message, |channel, request| async move { cluster(channel).verify(request).await }).await
+    }
+
+    /// Asks for the whole state as a backup file: it holds everything acknowledged before this call.
+    ///
+    /// # Errors
+    /// As for every call.
+    pub async fn cluster_backup(&self) -> Result<Backup, Error> {
+        let message = admin::BackupRequest {};
+        let stream = self.open(&message, |channel, request| async move { cluster(channel).backup(request).await }).await?;
+        Ok(Backup { client: self.clone(), stream })
     }
 
     /// Cluster-wide settings.
@@ -205,6 +216,24 @@ impl Client {
             }
             tokio::time::sleep(limits::READY_PAUSE).await;
         }
+    }
+}
+
+/// A backup file on its way. Whether it is whole, the file says: read it back before relying on it.
+pub struct Backup {
+    client: Client,
+    stream: Streaming<admin::BackupResponse>,
+}
+
+impl Backup {
+    /// The next bytes of the file; `None` at its end.
+    ///
+    /// # Errors
+    /// The stream broke off or stalled for longer than the deadline of a call; what came so far is of no use.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        let next = tokio::time::timeout(self.client.options().deadline, self.stream.message()).await;
+        let message = next.map_err(|_| Error::answer("the backup stalled"))?;
+        Ok(message.map_err(|status| self.client.broken(&status))?.map(|message| message.chunk.to_vec()))
     }
 }
 

@@ -36,6 +36,7 @@ mod write;
 
 pub use check::Checked;
 pub use client::Client;
+pub use cluster::Backup;
 pub use error::{Attempt, Error, FieldViolation, Refusal};
 pub use options::{Endpoint, Options, OptionsError, Token};
 pub use read::{Consistency, Read, RolloutStatus};

@@ -49,6 +49,11 @@ impl Tidegate {
         &self.state
     }
 
+    /// The way to the books, for what is no entry of this log.
+    pub(crate) fn books(&mut self) -> &mut BookWriter {
+        &mut self.books
+    }
+
     fn carry_out(&mut self, index: u64, entry: &tidegate_model::Entry) -> Applied {
         let before = self.state.catalog().clone();
         let applied = tidegate_machine::apply(&mut self.state, index, entry);

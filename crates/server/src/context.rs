@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Config;
 use crate::journal::Books;
-use crate::limits::WATCHERS_MAX;
+use crate::limits::{BACKUPS_MAX, WATCHERS_MAX};
 use crate::published::{Published, Shelf};
 use crate::refusal::Door;
 use crate::steering::{Records, Sightings};
@@ -32,6 +32,7 @@ pub struct Context {
     pub platform: Platform,
     handle: OnceLock<Handle>,
     watchers: Arc<Semaphore>,
+    backups: Arc<Semaphore>,
     /// Set once the log is recovered, cleared when draining.
     is_open: AtomicBool,
     /// Set when this node's digest was found to differ from another's at an equal config version. Never cleared.
@@ -51,6 +52,7 @@ impl Context {
             platform,
             handle: OnceLock::new(),
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
+            backups: Arc::new(Semaphore::new(BACKUPS_MAX)),
             is_open: AtomicBool::new(false),
             has_diverged: AtomicBool::new(false),
         }
@@ -123,6 +125,14 @@ impl Context {
     /// All are taken.
     pub fn watcher_slot(&self) -> Result<OwnedSemaphorePermit, Door> {
         Arc::clone(&self.watchers).try_acquire_owned().map_err(|_| Door::Busy)
+    }
+
+    /// A place among the backups that this node sends, held until dropped.
+    ///
+    /// # Errors
+    /// All are taken.
+    pub fn backup_slot(&self) -> Result<OwnedSemaphorePermit, Door> {
+        Arc::clone(&self.backups).try_acquire_owned().map_err(|_| Door::Busy)
     }
 
     /// Runs `work`, which may block or burn CPU, away from the async threads.

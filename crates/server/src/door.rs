@@ -74,6 +74,7 @@ const SERVICES: &[(&str, &[(&str, Needs)])] = &[
             ("RevokeToken", ADMIN),
             ("ListTokens", ADMIN),
             ("Verify", READ),
+            ("Backup", ADMIN),
         ],
     ),
     (

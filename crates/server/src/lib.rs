@@ -9,6 +9,7 @@
 mod admin;
 pub mod application;
 pub mod asks;
+pub mod backup;
 pub mod caller;
 pub mod codec;
 pub mod config;
@@ -21,6 +22,7 @@ mod listen;
 pub mod logging;
 mod membership;
 pub mod metrics;
+pub mod new_epoch;
 pub mod node;
 pub mod pages;
 pub mod published;
@@ -40,6 +42,7 @@ pub mod write;
 pub use config::{Config, ConfigError, Fragment};
 pub use context::Context;
 pub use node::{Failure, Node, StartFailure};
+pub use tidegate_consensus::StartError;
 
 /// Newest kind of command that this build understands; told to the other nodes in probes.
 pub const SUPPORTED_VERSION: u32 = 1;

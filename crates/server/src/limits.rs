@@ -73,6 +73,16 @@ pub const REFILL_PAUSE: Duration = Duration::from_millis(500);
 pub const REFILL_ROUNDS_MAX: usize = 20;
 /// Versions of one object that are looked at; the journal keeps fewer.
 pub const HISTORY_SCAN_MAX: usize = 10_000;
+/// Backups that one node sends at a time, each with a thread and a state that it keeps alive; one more is refused as `BUSY`.
+pub const BACKUPS_MAX: usize = 2;
+/// Bytes of a backup in one message.
+pub const BACKUP_CHUNK_BYTES: usize = 256 * 1024;
+/// Messages of a backup made ahead of the reader. A reader that takes none of them for [`WATCH_STALL_MAX`] is cut off.
+pub const BACKUP_CHUNKS_AHEAD: usize = 4;
+/// Bytes read at a time when a journal is copied.
+pub const COPY_BUFFER_BYTES: usize = 1024 * 1024;
+/// Folders within folders of a journal that are copied; the embedded database has two. What lies deeper is left out.
+pub const COPY_DEPTH_MAX: usize = 4;
 /// Config versions that a watcher is given from the journal at a time.
 pub const WATCH_CATCH_UP_MAX: usize = 100;
 /// Interval at which a follower compares its digest with the leader's.

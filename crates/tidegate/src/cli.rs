@@ -529,9 +529,43 @@ pub enum Cluster {
     },
     /// Compare the digests of all nodes
     Verify,
+    /// Write the whole state into a file, from any node, while writes go on
+    Backup {
+        /// The file; there must be none of that name
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Ask no cluster: read the file, say what is in it and whether it is whole
+        #[arg(long)]
+        verify: bool,
+    },
+    /// Make the data folder of a stopped node from a backup: the only voter of a new epoch
+    Restore(Restore),
+    /// After a majority was lost for good: make a data folder from what one node has left
+    Recover(Recover),
     /// API tokens
     #[command(subcommand)]
     Token(Token),
+}
+
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The backup
+    #[arg(long, value_name = "FILE")]
+    pub backup: PathBuf,
+    #[command(flatten)]
+    pub settings: NodeSettings,
+}
+
+#[derive(Debug, Args)]
+pub struct Recover {
+    /// Data folder of a stopped node; it is only read. Without the other flags: say what is in it, and stop
+    #[arg(long, value_name = "DIR")]
+    pub from: PathBuf,
+    /// Make the data folder of this node's configuration from it
+    #[arg(long)]
+    pub i_accept_that_acknowledged_writes_may_be_lost: bool,
+    #[command(flatten)]
+    pub settings: NodeSettings,
 }
 
 #[derive(Debug, Subcommand)]

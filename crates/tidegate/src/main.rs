@@ -60,6 +60,9 @@ async fn run(cli: &Cli) -> Outcome {
         Command::Test(arguments) => commands::test::test(output, arguments),
         Command::Import(command) => commands::import::import(&client()?, output, command).await,
         Command::Audit(arguments) => commands::audit::audit(&client()?, output, arguments).await,
+        Command::Cluster(cli::Cluster::Backup { file, verify: true }) => commands::backup::verify(output, file),
+        Command::Cluster(cli::Cluster::Restore(arguments)) => commands::new_epoch::restore(output, arguments),
+        Command::Cluster(cli::Cluster::Recover(arguments)) => commands::new_epoch::recover(output, arguments),
         Command::Cluster(command) => commands::cluster::cluster(&client()?, output, command).await,
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "tidegate", &mut std::io::stdout());

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use super::check::whole_ms;
-use super::{Desk, id, must};
+use super::{Desk, Fated, id, must};
+use crate::backup;
 use crate::codec;
 use crate::door::caller;
 use crate::limits::PEER_QUESTION_MAX;
@@ -99,6 +100,8 @@ impl admin::cluster_service_server::ClusterService for Clusters {
             staleness_ms: context.staleness().map(whole_ms),
             ready: context.is_ready(),
             build: env!("CARGO_PKG_VERSION").to_owned(),
+            has_diverged: context.has_diverged(),
+            poison: context.shelf.poison_reason().unwrap_or_default().to_owned(),
         }))
     }
 
@@ -194,6 +197,15 @@ impl admin::cluster_service_server::ClusterService for Clusters {
         let own = published.snapshot.digest().to_string();
         let agree = nodes.iter().all(|node| node.error.is_empty() && node.digest == own && node.epoch == published.state.epoch());
         Ok(Response::new(admin::VerifyResponse { agree, nodes }))
+    }
+
+    type BackupStream = Fated<admin::BackupResponse>;
+
+    async fn backup(&self, _request: Request<admin::BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
+        let context = &self.0.0;
+        let slot = context.backup_slot()?;
+        let published = context.read_linearizable().await?;
+        Ok(Response::new(backup::send(context, &published, slot)))
     }
 }
 

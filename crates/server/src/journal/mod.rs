@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use prost::Message as _;
-use tidegate_machine::{Applied, Settings};
+use tidegate_machine::{Applied, AuditRecord, Settings};
 use tidegate_model::{Catalog, CatalogChange, ObjectRef};
 use tidegate_platform::Spawner;
 use tidegate_proto::storage::v1 as storage;
@@ -62,6 +62,12 @@ impl Rows {
         let bounds =
             Bounds { history_versions_max: settings.history_versions_max.into(), audit_records_max: settings.audit_records_max };
         Self { history, audit: codec::audit_row(&applied.audit), bounds: Some(bounds) }
+    }
+
+    /// The record of something that changed no object.
+    #[must_use]
+    pub fn audit_only(record: &AuditRecord) -> Self {
+        Self { history: Vec::new(), audit: codec::audit_row(record), bounds: None }
     }
 
     fn index(&self) -> u64 {
@@ -190,6 +196,11 @@ impl BookWriter {
         self.send(Message::Reached { previous: index, index });
     }
 
+    /// Says that rows which are missing by now are not to be had from anybody.
+    pub(crate) fn give_up(&self) {
+        self.send(Message::GiveUp);
+    }
+
     fn send(&self, message: Message) {
         match self.hand.offer(message) {
             Ok(()) => {}
@@ -222,6 +233,14 @@ impl Books {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Door::Rebuilding),
         }
+    }
+
+    /// Writes to disk what was handed over before.
+    ///
+    /// # Errors
+    /// The journal's own.
+    pub(crate) fn flush(&self) -> Result<(), JournalError> {
+        self.shared.journal.flush()
     }
 
     /// Versions of one object from entries before `below`, newest first. Blocks on the disk.

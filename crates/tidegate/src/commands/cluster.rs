@@ -1,4 +1,4 @@
-//! `cluster`: membership, settings, tokens, comparison of nodes.
+//! `cluster`: membership, settings, tokens, comparison of nodes. Backups and new epochs have files of their own.
 
 use sha2::{Digest as _, Sha256};
 use tidegate_client::admin::v1 as admin;
@@ -7,6 +7,7 @@ use tidegate_manifest::print::Value;
 use tidegate_model::{Digest, Principal, Role, SettingsChange};
 use tidegate_platform::{OsRandom, Random as _};
 
+use super::{backup, new_epoch};
 use crate::cli::{Cluster, Output, Token};
 use crate::exit::{Failure, Outcome};
 use crate::output::{map, note, number, print, print_documents, text};
@@ -42,6 +43,9 @@ pub async fn cluster(client: &Client, output: Output, command: &Cluster) -> Outc
         Cluster::Settings { changes } => settings(client, output, changes).await?,
         Cluster::Verify => verify(client, output).await?,
         Cluster::Token(command) => token(client, output, command).await?,
+        Cluster::Backup { file, .. } => backup::backup(client, output, file).await?,
+        Cluster::Restore(arguments) => new_epoch::restore(output, arguments)?,
+        Cluster::Recover(arguments) => new_epoch::recover(output, arguments)?,
     }
     Ok(())
 }
@@ -59,6 +63,7 @@ async fn status(client: &Client, output: Output) -> Outcome {
             status.config_version,
             status.staleness_ms.map_or("unknown".to_owned(), |ms| format!("{ms} ms")),
         ));
+        alarms(&status).iter().for_each(|alarm| note(format!("ALARM: {alarm}")));
         return Ok(());
     }
     let value = map([
@@ -78,10 +83,26 @@ async fn status(client: &Client, output: Output) -> Outcome {
         ("ready", Value::Bool(status.ready)),
         ("disk_low", Value::Bool(status.is_disk_low)),
         ("build", text(&status.build)),
+        ("alarms", Value::List(alarms(&status).into_iter().map(Value::text).collect())),
         ("members", Value::List(status.members.iter().map(member).collect())),
     ]);
     print(output, &value, &[]);
     Ok(())
+}
+
+/// What somebody must look at, in words; the pages of the runbook say what to do.
+fn alarms(status: &admin::GetStatusResponse) -> Vec<String> {
+    let node = status.node;
+    let diverged =
+        status.has_diverged.then(|| format!("node {node} has diverged and serves nothing: docs/runbook/divergence-alarm.md"));
+    let poison = Some(&status.poison).filter(|reason| !reason.is_empty()).map(|reason| format!("node {node} stops: {reason}"));
+    let disk = status
+        .is_disk_low
+        .then(|| format!("node {node} is nearly out of disk, only emergency writes are taken: docs/runbook/disk-full.md"));
+    let clock = status
+        .clock_ahead_ms
+        .map(|ms| format!("the clock of node {node} is {ms} ms ahead of the others: docs/runbook/clock-wrong.md"));
+    [diverged, poison, disk, clock].into_iter().flatten().collect()
 }
 
 fn role_name(role: admin::NodeRole) -> &'static str {
@@ -110,6 +131,7 @@ fn member(member: &admin::Member) -> Value {
         ("matched_index", number(member.matched_index)),
         ("lag", number(member.lag)),
         ("heard_ago_ms", number(member.heard_ago_ms)),
+        ("wall_offset_ms", member.wall_offset_ms.map_or(Value::Null, |ms| Value::Number(ms.to_string()))),
     ])
 }
 

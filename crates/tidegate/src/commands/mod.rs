@@ -2,10 +2,12 @@
 
 pub mod apply;
 pub mod audit;
+pub mod backup;
 pub mod check;
 pub mod cluster;
 pub mod compare;
 pub mod import;
+pub mod new_epoch;
 pub mod objects;
 pub mod rollout;
 pub mod serve;

@@ -4,8 +4,8 @@
 use std::io::Read as _;
 
 use tidegate_platform::Platform;
-use tidegate_server::Node;
 use tidegate_server::config::print_merged;
+use tidegate_server::{Node, StartError, StartFailure};
 
 use crate::cli::{Config, Serve};
 use crate::exit::{Failure, Outcome};
@@ -15,7 +15,7 @@ pub async fn serve(arguments: &Serve) -> Outcome {
     let (config, _) = arguments.settings.load()?;
     let stop = stop_signal(arguments.stop_with_stdin)?;
     tidegate_server::logging::start(&config);
-    let mut node = Node::start(config, Platform::system()).await.map_err(|error| Failure::Local(anyhow::Error::new(error)))?;
+    let mut node = Node::start(config, Platform::system()).await.map_err(not_started)?;
     tokio::select! {
         failure = node.failed() => {
             tracing::error!(%failure, "the node cannot go on");
@@ -25,6 +25,25 @@ pub async fn serve(arguments: &Serve) -> Outcome {
             node.shutdown().await;
             Ok(())
         }
+    }
+}
+
+/// Why the node did not start, and where it says what to do.
+fn not_started(error: StartFailure) -> Failure {
+    let code = match &error {
+        StartFailure::Consensus(StartError::Damaged { .. }) => Some("STORE_DAMAGED"),
+        StartFailure::Consensus(StartError::Epoch { .. }) => Some("WRONG_EPOCH"),
+        StartFailure::Consensus(_)
+        | StartFailure::Tls { .. }
+        | StartFailure::Listen { .. }
+        | StartFailure::Folder { .. }
+        | StartFailure::InUse { .. }
+        | StartFailure::Journal(_) => None,
+    };
+    let error = anyhow::Error::new(error);
+    match code {
+        Some(code) => Failure::Refused(format!("{code}: {error:#}\n  see docs/reference/errors/{code}.md")),
+        None => Failure::Local(error),
     }
 }
 

@@ -12,7 +12,8 @@ pub const OLD: &str = "r0";
 /// Release that they are offered.
 pub const NEW: &str = "r1";
 
-const MANIFEST: &str = "
+/// The product, its cohort and both releases.
+pub const MANIFEST: &str = "
 kind: product
 id: app
 default_cohort: stable

@@ -1,6 +1,8 @@
 //! Tests against clusters of real processes. One cluster runs at a time: the machine has few cores, and several bounds
 //! here are in milliseconds.
 
+mod console;
+mod damage;
 mod dev;
 mod failover;
 mod fleet;
@@ -8,6 +10,7 @@ mod guide;
 mod operations;
 mod pause;
 mod replay;
+mod runbook;
 mod steering;
 
 /// Held by each test while its cluster runs.

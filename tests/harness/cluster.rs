@@ -22,7 +22,11 @@ pub struct Cluster {
 }
 
 /// A port of loopback that was free a moment ago.
-fn free_address() -> SocketAddr {
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     listener.local_addr().expect("a bound listener has an address")
 }

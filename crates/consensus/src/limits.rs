@@ -43,6 +43,10 @@ pub const CLOCK_STEP_MAX: Duration = Duration::from_millis(100);
 /// How far a wall clock may be off the others' before the alarm goes up and, on the leader, proposals are refused.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(2);
 
+/// Pause between two looks of a leader at the alarm of its own clock. So long, and the hand-over, nobody stamps entries
+/// after the leader's clock was set.
+pub const CLOCK_WATCH_INTERVAL: Duration = Duration::from_millis(250);
+
 /// Age at which another node's reported clock no longer counts.
 pub const CLOCK_REPORT_AGE_MAX: Duration = Duration::from_secs(10);
 

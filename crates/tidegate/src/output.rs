@@ -46,6 +46,11 @@ pub fn number(number: Option<u64>) -> Value {
     number.map_or(Value::Null, Value::number)
 }
 
+/// A number that may be negative, if there is one.
+pub fn signed(number: Option<i64>) -> Value {
+    number.map_or(Value::Null, |number| Value::Number(number.to_string()))
+}
+
 /// A text, or nothing if it is empty.
 pub fn text(text: impl AsRef<str>) -> Value {
     if text.as_ref().is_empty() { Value::Null } else { Value::text(text.as_ref()) }

@@ -106,11 +106,18 @@ impl<Rt: Runtime, A: Application> Core<Rt, A> {
         if priority == Priority::Ordinary && self.is_disk_low() {
             return Err(ProposeError::DiskLow);
         }
-        if let Some(alarm) = self.freshness.clock_alarm() {
+        if let Some(ahead_ms) = self.clock_skew_ms() {
             let max_ms = CLOCK_SKEW_MAX.as_millis().try_into().unwrap_or(u64::MAX);
-            return Err(ProposeError::ClockSkewed { ahead_ms: alarm.ahead_ms, max_ms });
+            return Err(ProposeError::ClockSkewed { ahead_ms, max_ms });
         }
         Ok(())
+    }
+
+    /// How far this leader's wall clock is ahead of the others', if that is too far to stamp entries. Looked up at every
+    /// proposal: the alarm is raised by probes, and log time would never come back from what was stamped before it.
+    pub(crate) fn clock_skew_ms(&self) -> Option<i64> {
+        let ahead_ms = self.walls.ahead_ms();
+        (u128::from(ahead_ms.unsigned_abs()) > CLOCK_SKEW_MAX.as_millis()).then_some(ahead_ms)
     }
 
     async fn propose(&self, payload: Bytes, priority: Priority, deadline: Instant) -> Result<Proposed, ProposeError> {
@@ -357,7 +364,7 @@ impl<Rt: Runtime, A: Application> Core<Rt, A> {
                 } else {
                     report.map(|report| report.supported_version)
                 },
-                wall_offset_ms: report.map(|report| report.offset_ms),
+                wall_offset_ms: report.map(|report| self.walls.offset_ms(&report)),
                 heard_ago: report.map(|report| self.walls.age(&report)),
             }
         };

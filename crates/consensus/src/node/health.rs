@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::core::Core;
 use super::log::Pending;
 use crate::application::Application;
-use crate::limits::{DISK_SLOW_MAX, DISK_STALL_MAX};
+use crate::limits::{CLOCK_WATCH_INTERVAL, DISK_SLOW_MAX, DISK_STALL_MAX};
 use crate::roster::Members;
 use crate::runtime::Runtime;
 use crate::service::Fault;
@@ -131,6 +131,27 @@ pub(crate) async fn watch_disk<Rt: Runtime, A: Application>(core: Arc<Core<Rt, A
             && let Some(successor) = core.best_successor()
         {
             tracing::warn!(?stalled, successor, "the disk is slow, handing leadership on");
+            // Refused only by a node that has stopped.
+            let _ = core.raft.trigger().transfer_leader(successor).await;
+        }
+    }
+}
+
+/// Watches the wall clock: a leader that does not trust its own may not stamp entries, so it hands leadership to a voter
+/// whose clock agrees with the cluster's.
+pub(crate) async fn watch_clock<Rt: Runtime, A: Application>(core: Arc<Core<Rt, A>>) {
+    let mut stop = core.health.stopping();
+    loop {
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(CLOCK_WATCH_INTERVAL) => {}
+        }
+        if core.is_leader()
+            && let Some(ahead_ms) = core.clock_skew_ms()
+            && let Some(successor) = core.successor_with_clock(ahead_ms)
+        {
+            tracing::warn!(ahead_ms, successor, "this leader's clock is wrong, handing leadership on");
             // Refused only by a node that has stopped.
             let _ = core.raft.trigger().transfer_leader(successor).await;
         }

@@ -12,7 +12,7 @@ use super::core::Core;
 use super::types::{CommittedLeaderId, Record, Types};
 use crate::application::Application;
 use crate::handle::ChangeError;
-use crate::limits::{PROBE_QUESTION_MAX, PROMOTE_LAG_MAX, RETIRED_MAX};
+use crate::limits::{CLOCK_SKEW_MAX, PROBE_QUESTION_MAX, PROMOTE_LAG_MAX, RETIRED_MAX};
 use crate::roster::Members;
 use crate::runtime::Runtime;
 use crate::status::{Member, MemberKind};
@@ -187,8 +187,22 @@ impl<Rt: Runtime, A: Application> Core<Rt, A> {
 
     /// The voter that has most of the log, and answers.
     pub(crate) fn best_successor(&self) -> Option<u64> {
+        self.best_successor_if(|_| true)
+    }
+
+    /// The best voter whose clock agrees with the cluster's, which this node's is `ahead_ms` ahead of.
+    pub(crate) fn successor_with_clock(&self, ahead_ms: i64) -> Option<u64> {
+        self.best_successor_if(|id| {
+            let offset_ms = self.walls.report(id).map(|report| self.walls.offset_ms(&report));
+            let off_ms = offset_ms.map(|offset_ms| offset_ms.saturating_add(ahead_ms).unsigned_abs());
+            off_ms.is_some_and(|off_ms| u128::from(off_ms) <= CLOCK_SKEW_MAX.as_millis())
+        })
+    }
+
+    fn best_successor_if(&self, is_fit: impl Fn(u64) -> bool) -> Option<u64> {
         let members = self.roster.load_full();
-        let others = members.voters().map(|voter| voter.id).filter(|id| *id != self.me() && self.is_answering(*id));
+        let others = members.voters().map(|voter| voter.id);
+        let others = others.filter(|id| *id != self.me() && self.is_answering(*id) && is_fit(*id));
         let matched = |id: &u64| {
             self.metrics(|metrics| metrics.replication.as_ref().and_then(|replication| replication.get(id).copied().flatten()))
         };

@@ -58,6 +58,9 @@ pub struct Cluster {
     pub retention: Retention,
     /// Disks of nodes that have none of this machine's.
     pub disks: BTreeMap<u64, Disk>,
+    /// How freshness is broken on nodes started from now on.
+    #[cfg(feature = "testing")]
+    pub sabotage: Option<tidegate_consensus::freshness::Sabotage>,
     _root: tempfile::TempDir,
     root: PathBuf,
 }
@@ -101,12 +104,35 @@ pub fn settings(id: u64, dir: &Path, port: u16, retention: Retention) -> Setting
 impl Cluster {
     /// Nodes 1 to 3, started but not yet one cluster.
     pub async fn started(retention: Retention, disks: BTreeMap<u64, Disk>) -> Self {
-        let temp = tempfile::tempdir().unwrap();
-        let root = temp.path().to_owned();
-        let mut cluster = Self { nodes: BTreeMap::new(), wires: Wires::default(), retention, disks, _root: temp, root };
+        let mut cluster = Self::empty(retention, disks);
         for id in 1..=3 {
             cluster.add(id).await;
         }
+        cluster
+    }
+
+    fn empty(retention: Retention, disks: BTreeMap<u64, Disk>) -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        Self {
+            nodes: BTreeMap::new(),
+            wires: Wires::default(),
+            retention,
+            disks,
+            #[cfg(feature = "testing")]
+            sabotage: None,
+            root: temp.path().to_owned(),
+            _root: temp,
+        }
+    }
+
+    /// Nodes 1 to 3 with a leader, all with freshness broken in this way, or whole.
+    #[cfg(feature = "testing")]
+    pub async fn led_with(sabotage: Option<tidegate_consensus::freshness::Sabotage>) -> Self {
+        let mut cluster = Self { sabotage, ..Self::empty(Retention::production(), BTreeMap::new()) };
+        for id in 1..=3 {
+            cluster.add(id).await;
+        }
+        cluster.unite().await;
         cluster
     }
 
@@ -118,13 +144,17 @@ impl Cluster {
     /// The same on disks of the test's own.
     pub async fn led_on(retention: Retention, disks: BTreeMap<u64, Disk>) -> Self {
         let cluster = Self::started(retention, disks).await;
-        let mut members = Vec::new();
-        for node in cluster.nodes.values() {
-            members.push(cluster.discover(node.port).await);
-        }
-        cluster.nodes[&1].handle().initialize(members).await.unwrap();
-        cluster.leader().await;
+        cluster.unite().await;
         cluster
+    }
+
+    async fn unite(&self) {
+        let mut members = Vec::new();
+        for node in self.nodes.values() {
+            members.push(self.discover(node.port).await);
+        }
+        self.nodes[&1].handle().initialize(members).await.unwrap();
+        self.leader().await;
     }
 
     pub async fn discover(&self, port: u16) -> Member {
@@ -151,7 +181,13 @@ impl Cluster {
         }
         node.view = View::default();
         let settings = settings(id, &node.dir, node.port, retention);
-        let service = Service::start(settings, platform, Ledger::new(node.view.clone()), Arc::new(Echo(id))).await.unwrap();
+        let (ledger, echo) = (Ledger::new(node.view.clone()), Arc::new(Echo(id)));
+        #[cfg(feature = "testing")]
+        let started =
+            Service::start_sabotaged::<tidegate_consensus::Production, _>(settings, platform, ledger, echo, self.sabotage);
+        #[cfg(not(feature = "testing"))]
+        let started = Service::start(settings, platform, ledger, echo);
+        let service = started.await.unwrap();
         node.port = service.local_addr().port();
         self.wires.name(id, node.port);
         node.service = Some(service);

@@ -10,7 +10,7 @@ use tidegate_platform::{OsRandom, Random as _};
 use super::{backup, new_epoch};
 use crate::cli::{Cluster, Output, Token};
 use crate::exit::{Failure, Outcome};
-use crate::output::{map, note, number, print, print_documents, text};
+use crate::output::{map, note, number, print, print_documents, signed, text};
 
 /// Runs a cluster command.
 pub async fn cluster(client: &Client, output: Output, command: &Cluster) -> Outcome {
@@ -82,6 +82,7 @@ async fn status(client: &Client, output: Output) -> Outcome {
         ("staleness_ms", number(status.staleness_ms)),
         ("ready", Value::Bool(status.ready)),
         ("disk_low", Value::Bool(status.is_disk_low)),
+        ("clock_ahead_ms", signed(status.clock_ahead_ms)),
         ("build", text(&status.build)),
         ("alarms", Value::List(alarms(&status).into_iter().map(Value::text).collect())),
         ("members", Value::List(status.members.iter().map(member).collect())),
@@ -131,7 +132,8 @@ fn member(member: &admin::Member) -> Value {
         ("matched_index", number(member.matched_index)),
         ("lag", number(member.lag)),
         ("heard_ago_ms", number(member.heard_ago_ms)),
-        ("wall_offset_ms", member.wall_offset_ms.map_or(Value::Null, |ms| Value::Number(ms.to_string()))),
+        ("wall_offset_ms", signed(member.wall_offset_ms)),
+        ("supported_version", number(member.supported_version.map(u64::from))),
     ])
 }
 
@@ -144,6 +146,7 @@ fn print_members(output: Output, members: &[admin::Member]) {
         ("peer", "peer"),
         ("lag", "lag"),
         ("heard ms ago", "heard_ago_ms"),
+        ("clock offset ms", "wall_offset_ms"),
     ];
     print_documents(output, members.iter().map(member).collect(), &columns);
 }

@@ -7,11 +7,13 @@ mod dev;
 mod failover;
 mod fleet;
 mod guide;
+mod load;
 mod operations;
 mod pause;
 mod replay;
 mod runbook;
 mod steering;
+mod upgrade;
 
 /// Held by each test while its cluster runs.
 static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

@@ -10,10 +10,10 @@ pub fn path() -> &'static PathBuf {
     PATH.get_or_init(|| folder().join("tidegate"))
 }
 
-/// Path of the deliberately broken node.
-pub fn broken() -> &'static PathBuf {
+/// Path of the node with something altered.
+pub fn altered() -> &'static PathBuf {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| folder().join("broken-node"))
+    PATH.get_or_init(|| folder().join("altered-node"))
 }
 
 /// The folder of this build's binaries. They are brought up to date by building all tests of the workspace, which is what

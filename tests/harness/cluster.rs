@@ -31,6 +31,18 @@ pub fn free_address() -> SocketAddr {
     listener.local_addr().expect("a bound listener has an address")
 }
 
+/// Addresses of a node, with a proxy before its peer listener.
+async fn draw_addresses(links: &Links, id: u64) -> Addresses {
+    let peer = free_address();
+    let proxy = links.open(id, peer).await;
+    Addresses {
+        device: free_address().to_string(),
+        admin: free_address().to_string(),
+        peer: peer.to_string(),
+        peer_proxy: proxy.to_string(),
+    }
+}
+
 impl Cluster {
     /// Starts `count` nodes that form a cluster, and waits until all are ready.
     pub async fn start(count: u64) -> Self {
@@ -44,30 +56,42 @@ impl Cluster {
 
     /// The same, of another program.
     pub async fn start_build(count: u64, extra: &str, build: Build) -> Self {
+        let mut cluster = Self::prepare(count, extra, build).await;
+        cluster.launch().await;
+        cluster
+    }
+
+    /// Nodes that are configured to form a cluster, and not started.
+    pub async fn prepare(count: u64, extra: &str, build: Build) -> Self {
         let folder = TempDir::new().expect("there is a temporary folder");
         let links = Links::default();
         let mut addresses = Vec::new();
         for id in 1..=count {
-            let peer = free_address();
-            let proxy = links.open(id, peer).await;
-            addresses.push(Addresses {
-                device: free_address().to_string(),
-                admin: free_address().to_string(),
-                peer: peer.to_string(),
-                peer_proxy: proxy.to_string(),
-            });
+            addresses.push(draw_addresses(&links, id).await);
         }
         let bootstrap: Vec<String> = addresses.iter().map(|a| a.peer_proxy.clone()).collect();
         let nodes = (1..=count)
             .zip(addresses)
             .map(|(id, addresses)| Process::new(folder.path(), id, addresses, &bootstrap, extra, build))
             .collect();
-        let mut cluster = Self { nodes, links, folder };
-        for index in 0..cluster.nodes.len() {
-            cluster.start_node(index);
+        Self { nodes, links, folder }
+    }
+
+    /// Starts all nodes and waits until they are ready.
+    pub async fn launch(&mut self) {
+        for index in 0..self.nodes.len() {
+            self.start_node(index);
         }
-        cluster.wait_ready().await;
-        cluster
+        self.wait_ready().await;
+    }
+
+    /// Starts one more node with an empty folder, which is in no cluster yet; returns its index.
+    pub async fn add(&mut self, id: u64, extra: &str, build: Build) -> usize {
+        let addresses = draw_addresses(&self.links, id).await;
+        self.nodes.push(Process::new(self.folder.path(), id, addresses, &[], extra, build));
+        let index = self.nodes.len() - 1;
+        self.start_node(index);
+        index
     }
 
     /// Starts (again) the node at this index.

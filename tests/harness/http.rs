@@ -69,6 +69,8 @@ impl Device {
             .header("host", &self.address)
             .header("content-type", "application/json")
             .body(Full::new(body))?;
+        // The connection may still be about to finish the exchange before this one.
+        sender.ready().await?;
         let response = sender.send_request(request).await?;
         let status = response.status();
         let bytes = response.into_body().collect().await?.to_bytes();

@@ -1,10 +1,12 @@
 //! One node as a real process, with its configuration file and its log.
 
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use crate::binary;
+use crate::{binary, wait};
 
 /// Addresses of a node.
 #[derive(Clone, Debug)]
@@ -26,6 +28,32 @@ pub enum Build {
     Product,
     /// A deliberately broken one, whose freshness never expires.
     NeverExpires,
+    /// The product with a wall clock that [`Process::set_clock`] sets.
+    Clocked,
+    /// A build of cluster version 1, to which deletion is unknown.
+    Earlier,
+    /// A build of cluster version 2, which brought deletion.
+    Later,
+}
+
+impl Build {
+    /// The program with the words before and after the configuration file.
+    fn command(self, config: &Path) -> Command {
+        let more: &[&str] = match self {
+            Self::Product => {
+                let mut command = Command::new(binary::path());
+                command.args(["serve", "--stop-with-stdin", "--config"]).arg(config);
+                return command;
+            }
+            Self::NeverExpires => &["--sabotage", "never-expires"],
+            Self::Clocked => &[],
+            Self::Earlier => &["--supports", "1"],
+            Self::Later => &["--supports", "2"],
+        };
+        let mut command = Command::new(binary::altered());
+        command.arg(config).args(more);
+        command
+    }
 }
 
 /// A node's process.
@@ -63,16 +91,9 @@ impl Process {
     pub fn start(&mut self) -> u32 {
         assert!(self.child.is_none(), "node {} runs already", self.id);
         let log = File::options().create(true).append(true).open(self.log()).expect("the test's folder can be written");
-        let mut command = match self.build {
-            Build::Product => {
-                let mut command = Command::new(binary::path());
-                command.args(["serve", "--stop-with-stdin", "--config"]);
-                command
-            }
-            Build::NeverExpires => Command::new(binary::broken()),
-        };
-        let child = command
-            .arg(self.folder.join("node.toml"))
+        let child = self
+            .build
+            .command(&self.folder.join("node.toml"))
             .stdin(Stdio::piped())
             .stdout(log.try_clone().expect("a file handle can be shared"))
             .stderr(log)
@@ -103,11 +124,42 @@ impl Process {
         child.wait().ok()?.code()
     }
 
+    /// Chooses the program of the next start.
+    pub fn set_build(&mut self, build: Build) {
+        self.build = build;
+    }
+
+    /// Sets the wall clock of a [`Build::Clocked`] node, in milliseconds ahead of the machine's.
+    pub fn set_clock(&mut self, ahead_ms: i64) {
+        assert_eq!(self.build, Build::Clocked, "only this build has a clock of its own");
+        let stdin = self.child.as_mut().and_then(|child| child.stdin.as_mut()).expect("the node runs");
+        writeln!(stdin, "clock {ahead_ms}").and_then(|()| stdin.flush()).expect("the node listens");
+    }
+
+    /// Waits for its end and returns its exit code; `None` after a signal.
+    pub async fn ended(&mut self, patience: Duration) -> Option<i32> {
+        let child = self.child.as_mut().expect("a node that runs can end");
+        let mut look = || child.try_wait().expect("the process is ours");
+        let status = wait::until(&format!("node {} has ended", self.id), patience, || std::future::ready(look())).await;
+        self.child = None;
+        status.code()
+    }
+
     /// Sends a signal such as `STOP` or `CONT`.
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = self.pid().expect("a signal goes to a running node");
         let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("process ids are small")).expect("not zero");
         rustix::process::kill_process(pid, signal).expect("the process is ours");
+    }
+
+    /// Where it keeps its data.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// What it has logged so far.
+    pub fn logged(&self) -> String {
+        std::fs::read_to_string(self.log()).unwrap_or_default()
     }
 
     /// Its log file.

@@ -177,12 +177,13 @@ pub(crate) fn judge(status: &Status) -> Verdict {
 }
 
 /// Whether a refusal was given by the replicated state machine (or repeats what it gave), so that it settles the fate of
-/// earlier attempts under the same request id.
+/// earlier attempts under the same request id. What a leader says about versions it says before the log.
 pub(crate) fn is_settling(refusal: &Refusal) -> bool {
-    matches!(
-        refusal.status,
-        Code::Aborted | Code::FailedPrecondition | Code::InvalidArgument | Code::NotFound | Code::AlreadyExists
-    )
+    !matches!(refusal.code.as_str(), "CLUSTER_TOO_OLD" | "MEMBER_TOO_OLD")
+        && matches!(
+            refusal.status,
+            Code::Aborted | Code::FailedPrecondition | Code::InvalidArgument | Code::NotFound | Code::AlreadyExists
+        )
 }
 
 fn details(status: &Status) -> Option<admin::Refusal> {

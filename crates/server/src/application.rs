@@ -15,6 +15,7 @@ use tidegate_model::{CatalogChange, Command, Transition, Verb};
 
 use crate::codec::{self, FrozenState};
 use crate::journal::{BookWriter, Rows};
+use crate::kinds::Kinds;
 use crate::published::{Batch, Published, Shelf};
 use crate::steering::Records;
 
@@ -26,6 +27,7 @@ pub struct Tidegate {
     books: BookWriter,
     records: Arc<Records>,
     cluster_id: u128,
+    kinds: Kinds,
     /// Changes since the last publication, in order.
     changes: Vec<CatalogChange>,
     /// The same, by config version.
@@ -40,7 +42,15 @@ impl Tidegate {
         let snapshot = compile_anew(&state);
         let shelf = Arc::new(Shelf::new(state.clone(), snapshot.clone()));
         let (changes, batches) = (Vec::new(), Vec::new());
-        (Self { state, snapshot, shelf: Arc::clone(&shelf), books, records, cluster_id, changes, batches }, shelf)
+        let kinds = Kinds::of_this_build();
+        (Self { state, snapshot, shelf: Arc::clone(&shelf), books, records, cluster_id, kinds, changes, batches }, shelf)
+    }
+
+    /// The same with the knowledge of another build.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn knowing(self, kinds: Kinds) -> Self {
+        Self { kinds, ..self }
     }
 
     /// The state after the last entry, published or not.
@@ -72,6 +82,13 @@ impl Tidegate {
 }
 
 impl Tidegate {
+    /// Why this build must not go on with such a state: what it holds may have a meaning that only later builds know.
+    fn reason_beyond(&self, state: &State) -> Option<String> {
+        let (version, supported) = (state.settings().cluster_version, self.kinds.supported());
+        (version > supported)
+            .then(|| format!("the cluster is at cluster version {version}, this build supports up to {supported}"))
+    }
+
     /// What operators have cleared, the evidence forgets, on every node.
     fn clear(&self, command: &Command) {
         match command {
@@ -99,8 +116,19 @@ impl Application for Tidegate {
             return Bytes::new();
         }
         match codec::decode_entry(payload) {
+            Ok(entry) if !self.kinds.understands(&entry.command) => {
+                let supported = self.kinds.supported();
+                self.shelf.poison(format!(
+                    "log entry {index} cannot be carried out by this build: its command came after cluster version {supported}"
+                ));
+                Bytes::new()
+            }
             Ok(entry) => {
                 let applied = self.carry_out(index, &entry);
+                if let Some(reason) = self.reason_beyond(&self.state) {
+                    self.shelf.poison(reason);
+                    return Bytes::new();
+                }
                 codec::result_out(&applied.result).encode_to_vec().into()
             }
             // Skipping it would make this node differ from the others: it stops, and nothing it has is served.
@@ -133,6 +161,10 @@ impl Application for Tidegate {
 
     fn install(&mut self, records: &mut dyn Iterator<Item = io::Result<Vec<u8>>>) -> Result<(), InstallError> {
         let state = codec::read_state(records, self.cluster_id)?;
+        if let Some(reason) = self.reason_beyond(&state) {
+            self.shelf.poison(reason);
+            return Ok(());
+        }
         let snapshot = compile_anew(&state);
         self.books.jumped(state.applied_index());
         self.changes.clear();
@@ -226,6 +258,37 @@ mod tests {
         assert_eq!(shelf.when_poisoned().await, reason);
         assert_eq!(shelf.load().state.applied_index(), 1, "nothing after it was applied or shown");
         assert!(shelf.load().snapshot.product("c").is_none());
+    }
+
+    #[tokio::test]
+    async fn a_build_older_than_the_cluster_stops_before_it_shows_anything() {
+        let earlier = Kinds::of_another_build(0, |_| 0);
+        let refused = "the cluster is at cluster version 1, this build supports up to 0";
+        let (mut source, _) = application();
+        source.apply(1, &payload("a", product("os")));
+        source.publish(1);
+        let mut records = Vec::new();
+        tidegate_consensus::Frozen::write(&source.freeze(), &mut |record| {
+            records.push(Ok(record.to_vec()));
+            Ok(())
+        })
+        .unwrap();
+        let (target, by_snapshot) = application();
+        target.knowing(earlier).install(&mut records.into_iter()).unwrap();
+        let (target, by_log) = application();
+        let mut target = target.knowing(earlier);
+        target.apply(1, &payload("a", product("os")));
+        target.publish(1);
+        for shelf in [by_snapshot, by_log] {
+            assert_eq!(shelf.poison_reason().unwrap(), refused);
+            assert!(shelf.load().snapshot.product("os").is_none());
+        }
+
+        let (target, shelf) = application();
+        let mut target = target.knowing(Kinds::of_another_build(1, |_| 2));
+        assert!(target.apply(7, &payload("a", product("os"))).is_empty());
+        let reason = shelf.poison_reason().unwrap();
+        assert_eq!(reason, "log entry 7 cannot be carried out by this build: its command came after cluster version 1");
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Config;
 use crate::journal::Books;
+use crate::kinds::Kinds;
 use crate::limits::{BACKUPS_MAX, WATCHERS_MAX};
 use crate::published::{Published, Shelf};
 use crate::refusal::Door;
@@ -28,6 +29,8 @@ pub struct Context {
     pub records: Arc<Records>,
     /// Devices that asked this node, on their way to the others.
     pub sightings: Sightings,
+    /// What this build knows of commands.
+    pub kinds: Kinds,
     /// The seams: the wall clock stamps proposals, randomness makes request ids and seeds.
     pub platform: Platform,
     handle: OnceLock<Handle>,
@@ -49,6 +52,7 @@ impl Context {
             books,
             records,
             sightings: Sightings::default(),
+            kinds: Kinds::of_this_build(),
             platform,
             handle: OnceLock::new(),
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),

@@ -17,6 +17,7 @@ pub mod context;
 pub mod door;
 mod edge;
 pub mod journal;
+pub mod kinds;
 pub mod limits;
 mod listen;
 pub mod logging;
@@ -41,6 +42,7 @@ pub mod write;
 
 pub use config::{Config, ConfigError, Fragment};
 pub use context::Context;
+pub use kinds::Kinds;
 pub use node::{Failure, Node, StartFailure};
 pub use tidegate_consensus::StartError;
 

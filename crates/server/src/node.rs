@@ -25,6 +25,7 @@ use crate::application::Tidegate;
 use crate::asks::Asks;
 use crate::config::{Config, TlsFiles};
 use crate::context::Context;
+use crate::kinds::Kinds;
 use crate::limits::{BOOTSTRAP_PAUSE, PEER_QUESTION_MAX, REFRESH_INTERVAL, THREADS_WAIT_MAX, WAITING_NOTICE};
 use crate::metrics::Metrics;
 use crate::source::Source;
@@ -177,14 +178,27 @@ fn lock(config: &Config, platform: &Platform) -> Result<Arc<dyn VfsFile>, StartF
     if file.try_lock().map_err(failed)? { Ok(file) } else { Err(StartFailure::InUse { folder: folder.clone() }) }
 }
 
-/// What is broken on purpose: nothing, in every real build.
-#[derive(Clone, Copy, Default)]
-struct Faults {
+/// How a node differs from the product: not at all, in every real build.
+#[derive(Clone, Copy)]
+pub struct Alterations {
+    /// Freshness broken on purpose.
     #[cfg(feature = "testing")]
-    sabotage: Option<Sabotage>,
+    pub sabotage: Option<Sabotage>,
+    /// What the node knows of commands.
+    pub kinds: Kinds,
 }
 
-impl Faults {
+impl Alterations {
+    /// The product as it is.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            #[cfg(feature = "testing")]
+            sabotage: None,
+            kinds: Kinds::of_this_build(),
+        }
+    }
+
     async fn start_consensus(
         self,
         settings: Settings,
@@ -193,9 +207,11 @@ impl Faults {
         asks: Arc<Asks>,
     ) -> Result<Service, StartError> {
         #[cfg(feature = "testing")]
-        if self.sabotage.is_some() {
-            return Service::start_sabotaged::<Production, _>(settings, peers, application, asks, self.sabotage).await;
+        {
+            let application = application.knowing(self.kinds);
+            Service::start_sabotaged::<Production, _>(settings, peers, application, asks, self.sabotage).await
         }
+        #[cfg(not(feature = "testing"))]
         Service::start(settings, peers, application, asks).await
     }
 }
@@ -206,20 +222,22 @@ impl Node {
     /// # Errors
     /// See [`StartFailure`]; nothing keeps running.
     pub async fn start(config: Config, platform: Platform) -> Result<Self, StartFailure> {
-        let lock = lock(&config, &platform)?;
-        let journal = Journal::open(&config.data_dir.join("journal"), JournalBounds::initial())?;
-        Self::start_with(config, platform, journal, lock, Faults::default()).await
+        Self::start_as(config, platform, Alterations::none()).await
     }
 
-    /// The same with deliberately broken freshness, for tests that prove they would notice.
+    /// The same of a build that differs from the product, for tests: broken on purpose, or older or newer than this one.
     ///
     /// # Errors
     /// See [`StartFailure`]; nothing keeps running.
     #[cfg(feature = "testing")]
-    pub async fn start_sabotaged(config: Config, platform: Platform, sabotage: Sabotage) -> Result<Self, StartFailure> {
+    pub async fn start_altered(config: Config, platform: Platform, altered: Alterations) -> Result<Self, StartFailure> {
+        Self::start_as(config, platform, altered).await
+    }
+
+    async fn start_as(config: Config, platform: Platform, altered: Alterations) -> Result<Self, StartFailure> {
         let lock = lock(&config, &platform)?;
         let journal = Journal::open(&config.data_dir.join("journal"), JournalBounds::initial())?;
-        Self::start_with(config, platform, journal, lock, Faults { sabotage: Some(sabotage) }).await
+        Self::start_with(config, platform, journal, lock, altered).await
     }
 
     async fn start_with(
@@ -227,7 +245,7 @@ impl Node {
         platform: Platform,
         journal: Journal,
         lock: Arc<dyn VfsFile>,
-        faults: Faults,
+        altered: Alterations,
     ) -> Result<Self, StartFailure> {
         let threads = Arc::new(Tracked::new(Arc::clone(&platform.spawner)));
         let platform = Platform { spawner: Arc::clone(&threads) as Arc<dyn Spawner>, ..platform };
@@ -238,15 +256,18 @@ impl Node {
         let (writer, books) = journal::open(journal, platform.spawner.as_ref());
         let records = Arc::new(Records::new());
         let (application, shelf) = Tidegate::new(config.cluster_id, config.epoch, writer, Arc::clone(&records));
-        let context = Arc::new(Context::new(config, shelf, books, records, platform.clone()));
+        let mut context = Context::new(config, shelf, books, records, platform.clone());
+        context.kinds = altered.kinds;
+        let context = Arc::new(context);
 
         let told = |set: &Option<String>, bound: SocketAddr| set.clone().unwrap_or_else(|| bound.to_string());
         let advertise = &context.config.advertise;
-        let settings =
-            context.config.consensus_settings(told(&advertise.admin, admin_addr), told(&advertise.device, device_addr));
+        let (admin_told, device_told) = (told(&advertise.admin, admin_addr), told(&advertise.device, device_addr));
+        let settings = context.config.consensus_settings(admin_told, device_told);
+        let settings = Settings { supported_version: altered.kinds.supported(), ..settings };
         let peers = Platform { network: networks.peer, ..platform.clone() };
         let asks = Arc::new(Asks::new(&context));
-        let service = faults.start_consensus(settings, peers, application, asks).await?;
+        let service = altered.start_consensus(settings, peers, application, asks).await?;
         context.attach(service.handle());
         context.set_open(true);
 

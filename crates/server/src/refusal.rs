@@ -73,6 +73,24 @@ pub enum Door {
         /// The bound.
         max: usize,
     },
+    /// The command is of a kind that came with a later version of the cluster.
+    #[error("this command needs cluster version {needed}, the cluster is at {current}")]
+    ClusterTooOld {
+        /// The version that brought the kind.
+        needed: u32,
+        /// The cluster's version.
+        current: u32,
+    },
+    /// The cluster is to be raised to a version that a member does not understand, as far as is known.
+    #[error("cluster version {wanted} must be <= what every member supports, which of node {node} {}", known(.supported.as_ref()))]
+    MemberTooOld {
+        /// The member.
+        node: u64,
+        /// The version asked for.
+        wanted: u32,
+        /// What the member supports, if it was heard.
+        supported: Option<u32>,
+    },
     /// A linearizable read was not confirmed in time.
     #[error("no majority confirmed the read in time")]
     NotConfirmed,
@@ -153,6 +171,8 @@ impl Door {
             Self::DiskLow => "DISK_LOW",
             Self::ClockSkewed { .. } => "CLOCK_SKEWED",
             Self::TooLarge { .. } => "TOO_LARGE",
+            Self::ClusterTooOld { .. } => "CLUSTER_TOO_OLD",
+            Self::MemberTooOld { .. } => "MEMBER_TOO_OLD",
             Self::NotConfirmed => "NOT_CONFIRMED",
             Self::Compacted { .. } => "COMPACTED",
             Self::Rebuilding => "REBUILDING",
@@ -253,6 +273,10 @@ fn role_name(role: Role) -> &'static str {
         Role::Operate => "operate",
         Role::Admin => "admin",
     }
+}
+
+fn known(supported: Option<&u32>) -> String {
+    supported.map_or_else(|| "is not known".to_owned(), |version| format!("is {version}"))
 }
 
 fn fields_sentence(fields: &[FieldViolation]) -> String {

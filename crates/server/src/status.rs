@@ -65,7 +65,7 @@ fn door_code(door: &Door) -> Code {
         Door::NoLeader | Door::ClockSkewed { .. } | Door::Rebuilding | Door::NotReady | Door::NotConfirmed => Code::Unavailable,
         Door::Compacted { .. } => Code::OutOfRange,
         Door::Journal => Code::Internal,
-        Door::Membership { .. } => Code::FailedPrecondition,
+        Door::Membership { .. } | Door::ClusterTooOld { .. } | Door::MemberTooOld { .. } => Code::FailedPrecondition,
         Door::Discover(tidegate_consensus::DiscoverError::Unreachable { .. }) => Code::Unavailable,
         Door::Discover(tidegate_consensus::DiscoverError::OtherCluster { .. }) => Code::FailedPrecondition,
         Door::Relayed { grpc, .. } => Code::from(*grpc),
@@ -88,6 +88,8 @@ fn door_details(door: Door) -> admin::Refusal {
         | Door::DiskLow
         | Door::ClockSkewed { .. }
         | Door::TooLarge { .. }
+        | Door::ClusterTooOld { .. }
+        | Door::MemberTooOld { .. }
         | Door::NotConfirmed
         | Door::Rebuilding
         | Door::Journal

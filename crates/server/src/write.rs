@@ -139,6 +139,12 @@ impl Context {
     /// Proposes on this node; for the asking handler as well.
     async fn propose(&self, handle: &Handle, write: &Write, deadline: Instant) -> Result<types::Result, Attempt> {
         let published = self.published().map_err(|door| Attempt::Definite(door.into()))?;
+        // What was answered before is answered again, whatever would be said to it today.
+        let is_new = published.state.requests().get(&write.principal, &write.request_id).is_none();
+        if is_new {
+            let gated = self.kinds.gate(&write.command, &published, &handle.status());
+            gated.map_err(|door| Attempt::Definite(door.into()))?;
+        }
         let entry = Entry {
             proposed_at: Timestamp::from_millis(self.platform.clock.wall_ms()),
             principal: write.principal.clone(),

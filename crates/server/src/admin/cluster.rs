@@ -121,7 +121,6 @@ impl admin::cluster_service_server::ClusterService for Clusters {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let change = SettingsChange::from(must("change", request.change)?);
-        self.gate_cluster_version(&change)?;
         let outcome = self.0.0.write(&caller, &request.request_id, Command::Settings(change)).await?;
         let version = self.0.0.read_linearizable().await?.state.settings().version;
         Ok(Response::new(admin::UpdateSettingsResponse {
@@ -214,22 +213,6 @@ impl Clusters {
     fn member(&self, node: u64) -> Result<Option<admin::Member>, Door> {
         let status = self.0.0.handle()?.status();
         Ok(status.members.iter().find(|member| member.member.id == node).map(member_status_out))
-    }
-
-    /// Refuses to raise the cluster version above what every member is known to understand.
-    fn gate_cluster_version(&self, change: &SettingsChange) -> Result<(), Door> {
-        let Some(wanted) = change.cluster_version else { return Ok(()) };
-        let status = self.0.0.handle()?.status();
-        for member in &status.members {
-            let supported =
-                if member.member.id == status.node { Some(crate::SUPPORTED_VERSION) } else { member.supported_version };
-            if supported.is_none_or(|supported| supported < wanted) {
-                let has = supported.map_or_else(|| "is not known".to_owned(), |version| format!("is {version}"));
-                let rule = format!("must be <= what every member supports, which of node {} {has}", member.member.id);
-                return Err(Door::field("change.cluster_version", wanted.to_string(), rule));
-            }
-        }
-        Ok(())
     }
 
     async fn digest_of(&self, node: u64, config_version: u64) -> Result<wire::DigestAnswer, String> {

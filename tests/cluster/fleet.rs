@@ -6,6 +6,7 @@ use std::time::Duration;
 use tidegate_client::{Client, Options};
 use tidegate_platform::{Platform, TcpNetwork};
 use tidegate_tests::cluster::Cluster;
+use tidegate_tests::wait;
 
 /// Release that devices of the fleet run.
 pub const OLD: &str = "r0";
@@ -35,6 +36,15 @@ version_scheme: semver
 pub async fn load(cluster: &Cluster) {
     cluster.apply(MANIFEST).await;
     cluster.run(&["rollout", "publish", NEW]).await;
+}
+
+/// Waits until all nodes have the same digest. A node that still holds a connection to one that was away needs a moment to
+/// ask it again.
+pub async fn agree(cluster: &Cluster) {
+    wait::until("all nodes agree", Duration::from_secs(60), || async {
+        (cluster.try_run(&["cluster", "verify"]).await.0 == Some(0)).then_some(())
+    })
+    .await;
 }
 
 /// What a device of the fleet asks.

@@ -21,6 +21,8 @@ use crate::fleet;
 const CHECK_EVERY: Duration = Duration::from_millis(15);
 /// Pause between two writes.
 const WRITE_EVERY: Duration = Duration::from_millis(50);
+/// Longest wait for an answer to a write: two attempts of the client, of which one may hang at a node that goes away.
+const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 /// Longest wait for an answer to a check.
 const CHECK_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -77,7 +79,7 @@ impl Load {
             askers.spawn(ask(devices, stopped.clone()));
         }
         let acknowledged = Acknowledged::default();
-        let client = fleet::client(cluster, &[0, 1, 2], Duration::from_secs(4));
+        let client = fleet::client(cluster, &[0, 1, 2], WRITE_PATIENCE);
         let writer = tokio::spawn(write(client, Arc::clone(&acknowledged), stopped));
         Self { stop, askers, writer, acknowledged }
     }

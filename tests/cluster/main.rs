@@ -1,13 +1,17 @@
 //! Tests against clusters of real processes. One cluster runs at a time: the machine has few cores, and several bounds
 //! here are in milliseconds.
 
+mod clocks;
 mod console;
 mod damage;
 mod dev;
+mod disk;
 mod failover;
 mod fleet;
+mod freshness;
 mod guide;
 mod load;
+mod members;
 mod operations;
 mod pause;
 mod replay;

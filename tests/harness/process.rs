@@ -152,6 +152,16 @@ impl Process {
         rustix::process::kill_process(pid, signal).expect("the process is ours");
     }
 
+    /// Whether every thread of it is stopped: a moment after the signal one may still finish what it is at.
+    pub fn is_stopped(&self) -> bool {
+        let pid = self.pid().expect("a stopped node is there");
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+        threads.flatten().all(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+        })
+    }
+
     /// Where it keeps its data.
     pub fn data(&self) -> PathBuf {
         self.folder.join("data")

@@ -224,3 +224,68 @@ impl<T> Stream for Fated<T> {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use tidegate_eligibility::Snapshot;
+    use tidegate_machine::{Genesis, State};
+    use tidegate_model::ObjectRef;
+    use tidegate_platform::{Platform, TokioSpawner};
+    use tidegate_store::Journal;
+    use tidegate_store::journal::JournalBounds;
+    use tokio::time::Instant;
+    use tokio_stream::StreamExt as _;
+
+    use super::*;
+    use crate::config::{Config, Fragment};
+    use crate::journal;
+    use crate::published::Shelf;
+
+    fn context() -> Arc<Context> {
+        let mut fragment = Fragment::default();
+        for (key, value) in [("node.id", "1"), ("node.data_dir", "unused")] {
+            fragment.set_flag(key, value).unwrap();
+        }
+        let (config, _) = Config::load([fragment]).unwrap();
+        let (_, books) = journal::open(Journal::in_memory(JournalBounds::initial()), &TokioSpawner);
+        let state = State::new(Genesis { version_base: 0, epoch: 1, bare_signatures: false });
+        let shelf = Arc::new(Shelf::new(state, Snapshot::empty()));
+        Arc::new(Context::new(config, shelf, books, Arc::default(), Platform::system()))
+    }
+
+    fn publish(context: &Context, config_versions: std::ops::Range<u64>) {
+        let change = CatalogChange::Remove(ObjectRef::Product(ProductId::new("os").unwrap()));
+        let batch = |config_version| Batch { config_version, changes: Arc::new([change.clone()]) };
+        let published = Published::clone(&context.shelf.load());
+        context.shelf.publish(published, config_versions.map(batch).collect());
+    }
+
+    /// A watcher that does not read costs a buffer and some seconds, then it is told to start anew; whoever publishes never
+    /// waits for it.
+    #[tokio::test(start_paused = true)]
+    async fn a_watcher_that_does_not_read_is_told_to_start_anew() {
+        const BUFFER: usize = 4;
+        let context = context();
+        publish(&context, 1..20);
+        let (sender, mut stream) = fated::<admin::WatchResponse>(BUFFER);
+        let mut follower = Follower { context: Arc::clone(&context), epoch: 1, at: 0 };
+        let wanted = Wanted { kinds: BTreeSet::new(), product: None };
+        let begun = Instant::now();
+        let door = follow(&mut follower, &wanted, &sender).await.unwrap_err();
+        assert_eq!(begun.elapsed(), WATCH_STALL_MAX);
+        assert_eq!(door.code(), "COMPACTED");
+        sender.end(door.into());
+        drop(sender);
+        let mut versions = Vec::new();
+        let end = loop {
+            match stream.next().await.unwrap() {
+                Ok(message) => versions.push(message.config_version),
+                Err(status) => break status,
+            }
+        };
+        assert_eq!(versions, [0, 1, 2, 3], "what was in the buffer comes first, without a hole");
+        assert_eq!(end.code(), tonic::Code::OutOfRange);
+        assert!(stream.next().await.is_none());
+    }
+}

@@ -74,8 +74,8 @@ pub(crate) fn object_hash(object: &Object) -> Digest {
     Digest::of("object", &out)
 }
 
-/// Hash over the sorted pairs of product and root.
-pub(crate) fn roots_hash<'a>(roots: impl Iterator<Item = (Option<&'a ProductId>, Digest)>) -> Digest {
+/// Digest of a catalog: the hash over the sorted pairs of product and root, of products that have objects.
+pub fn roots_hash<'a>(roots: impl Iterator<Item = (Option<&'a ProductId>, Digest)>) -> Digest {
     let mut out = Vec::new();
     for (product, root) in roots {
         product.map(ProductId::as_str).encode(&mut out);

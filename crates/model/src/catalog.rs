@@ -155,7 +155,8 @@ impl Catalog {
 
     /// The product under whose root an object is hashed. Policies and attestations are filed by the release or bundle
     /// that they belong to, which is never removed before them.
-    fn product_of(&self, object: &Object) -> Option<ProductId> {
+    #[must_use]
+    pub fn product_of(&self, object: &Object) -> Option<ProductId> {
         match object {
             Object::Product(o) => Some(o.body.id.clone()),
             Object::Cohort(o) => Some(o.body.product.clone()),
@@ -186,11 +187,16 @@ impl Catalog {
         self.trees.get(&product.cloned()).map_or_else(|| HashTree::default().root(), HashTree::root)
     }
 
+    /// The roots of all products that have objects (`None`: of cluster-wide ones), in order.
+    pub fn roots(&self) -> impl Iterator<Item = (Option<&ProductId>, Digest)> {
+        self.trees.iter().map(|(product, tree)| (product.as_ref(), tree.root()))
+    }
+
     /// The digest of the whole catalog: the hash of the sorted (product, root) pairs. Equal content has an equal digest,
     /// whatever the order in which it came about.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        canonical::roots_hash(self.trees.iter().map(|(product, tree)| (product.as_ref(), tree.root())))
+        canonical::roots_hash(self.roots())
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prost::Message;
 use tidegate_consensus::{Application, InstallError};
+use tidegate_distribution::{Batch, Roots};
 use tidegate_eligibility::{Snapshot, Stamp};
 use tidegate_machine::{Applied, Genesis, State};
 use tidegate_model::{CatalogChange, Command, Transition, Verb};
@@ -16,12 +17,14 @@ use tidegate_model::{CatalogChange, Command, Transition, Verb};
 use crate::codec::{self, FrozenState};
 use crate::journal::{BookWriter, Rows};
 use crate::kinds::Kinds;
-use crate::published::{Batch, Published, Shelf};
+use crate::published::{Published, Shelf};
 use crate::steering::Records;
 
 /// State machine, compiler and what follows from them.
 pub struct Tidegate {
     state: State,
+    /// What the catalog of `state` hashes to.
+    roots: Roots,
     snapshot: Snapshot,
     shelf: Arc<Shelf>,
     books: BookWriter,
@@ -41,9 +44,10 @@ impl Tidegate {
         let state = State::new(Genesis { version_base: 0, epoch, bare_signatures: false });
         let snapshot = compile_anew(&state);
         let shelf = Arc::new(Shelf::new(state.clone(), snapshot.clone()));
+        let roots = Roots::of(state.catalog());
         let (changes, batches) = (Vec::new(), Vec::new());
         let kinds = Kinds::of_this_build();
-        (Self { state, snapshot, shelf: Arc::clone(&shelf), books, records, cluster_id, kinds, changes, batches }, shelf)
+        (Self { state, roots, snapshot, shelf: Arc::clone(&shelf), books, records, cluster_id, kinds, changes, batches }, shelf)
     }
 
     /// The same with the knowledge of another build.
@@ -71,7 +75,10 @@ impl Tidegate {
         if !applied.changes.is_empty() {
             self.changes.extend(applied.changes.iter().cloned());
             let changes = applied.changes.clone().into();
-            self.batches.push(Batch { config_version: self.state.config_version(), changes });
+            let (at, after) = (self.state.config_version(), self.state.catalog());
+            let (batch, roots) = Batch::between(at, &before, after, &self.roots, changes);
+            self.batches.push(batch);
+            self.roots = roots;
             self.records.learn(&applied.changes, self.state.log_time());
         }
         if applied.result.is_ok() {
@@ -150,7 +157,8 @@ impl Application for Tidegate {
         let changes = std::mem::take(&mut self.changes);
         let stamp = stamp(&self.state);
         self.snapshot = tidegate_eligibility::compile(&self.snapshot, self.state.catalog(), &changes, stamp);
-        let published = Published { state: self.state.clone(), snapshot: self.snapshot.clone() };
+        let (state, snapshot, roots) = (self.state.clone(), self.snapshot.clone(), self.roots.clone());
+        let published = Published { state, snapshot, roots };
         self.shelf.publish(published, std::mem::take(&mut self.batches));
         self.books.reached(applied_index);
     }
@@ -169,7 +177,8 @@ impl Application for Tidegate {
         self.books.jumped(state.applied_index());
         self.changes.clear();
         self.batches.clear();
-        self.shelf.replace(Published { state: state.clone(), snapshot: snapshot.clone() });
+        self.roots = Roots::of(state.catalog());
+        self.shelf.replace(Published { state: state.clone(), snapshot: snapshot.clone(), roots: self.roots.clone() });
         self.state = state;
         self.snapshot = snapshot;
         Ok(())

@@ -10,9 +10,6 @@ pub const CONFIG_DEPTH_MAX: usize = 8;
 pub const CONFIG_LIST_MAX: usize = 64;
 /// Longest length of time in the configuration. A longer one is a configuration error.
 pub const CONFIG_DURATION_MAX: Duration = Duration::from_secs(86_400);
-/// Changes with their content that are kept in memory for watchers. Beyond it the oldest config versions go, and a
-/// watcher that asks for them hears `COMPACTED`.
-pub const RECENT_CHANGES_MAX: usize = 50_000;
 /// Digests of past config versions that a node remembers for comparison. An older one cannot be compared.
 pub const RECENT_DIGESTS_MAX: usize = 1_024;
 /// Log entry layouts that this build reads. A newer one stops the node.

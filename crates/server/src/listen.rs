@@ -1,19 +1,15 @@
 //! The admin listener: an accept loop over the network seam, and the services behind the door.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
 
-use tidegate_platform::{Accepted, Io, Listener, Spawner};
+use tidegate_distribution::{Snapshots, accepted};
+use tidegate_platform::Listener;
 use tidegate_proto::FILE_DESCRIPTOR_SET;
 use tidegate_proto::admin::v1 as admin;
 use tidegate_proto::edge::v1::snapshot_service_server::SnapshotServiceServer;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::sync::watch;
 use tonic::service::Routes;
 use tonic::transport::Server;
-use tonic::transport::server::Connected;
 
 use crate::admin::{
     Applies, Audits, Bundles, Clusters, Cohorts, Desk, Devices, Exclusions, Holds, Overrides, Products, Releases, Rollouts,
@@ -21,76 +17,12 @@ use crate::admin::{
 };
 use crate::context::Context;
 use crate::door::DoorLayer;
-use crate::edge::Snapshots;
+use crate::edge::Catalogs;
 use crate::limits::{ADMIN_MESSAGE_BYTES_MAX, ADMIN_PING, ADMIN_STREAMS_MAX};
 use crate::metrics::Metrics;
 
-/// An accepted connection with its place among those that are allowed at once.
-pub struct AdminIo {
-    io: Box<dyn Io>,
-    _slot: OwnedSemaphorePermit,
-}
-
-impl Connected for AdminIo {
-    type ConnectInfo = ();
-
-    fn connect_info(&self) {}
-}
-
-impl AsyncRead for AdminIo {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for AdminIo {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
-    }
-}
-
-/// Accepts until `stop` turns true or the listener fails; connections beyond the bound wait to be accepted.
-fn accepted(
-    mut listener: Box<dyn Listener>,
-    connections_max: usize,
-    spawner: &dyn Spawner,
-    mut stop: watch::Receiver<bool>,
-) -> ReceiverStream<std::io::Result<AdminIo>> {
-    let (sender, receiver) = mpsc::channel(1);
-    let slots = Arc::new(Semaphore::new(connections_max));
-    let task = async move {
-        loop {
-            let accepting = async {
-                let slot = Arc::clone(&slots).acquire_owned().await.ok()?;
-                Some((slot, listener.accept().await))
-            };
-            let next = tokio::select! {
-                biased;
-                _ = stop.wait_for(|is_stopping| *is_stopping) => return,
-                next = accepting => next,
-            };
-            let Some((slot, accepted)) = next else { return };
-            let connection = accepted.map(|Accepted { io, .. }| AdminIo { io, _slot: slot });
-            let is_over = connection.is_err();
-            if sender.send(connection).await.is_err() || is_over {
-                return;
-            }
-        }
-    };
-    spawner.spawn("admin accept", Box::pin(task));
-    ReceiverStream::new(receiver)
-}
-
 /// All services of the admin listener.
-fn routes<H>(context: &Arc<Context>, health: H) -> Routes
+fn routes<H>(context: &Arc<Context>, health: H, closing: watch::Receiver<bool>) -> Routes
 where
     H: tower::Service<http::Request<tonic::body::Body>, Error = std::convert::Infallible>
         + tonic::server::NamedService
@@ -125,7 +57,7 @@ where
         rollout_service_server::RolloutServiceServer(Rollouts);
         watch_service_server::WatchServiceServer(Watches);
     }
-    routes.add_service(SnapshotServiceServer::new(Snapshots(desk)));
+    routes.add_service(SnapshotServiceServer::new(Snapshots(Arc::new(Catalogs::new(Arc::clone(context), closing)))));
     let reflection = || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET);
     let well_formed = "the descriptors come from the code generator";
     routes.add_service(reflection().build_v1().expect(well_formed));
@@ -157,7 +89,7 @@ where
 {
     let connections_max = context.config.limits.admin_connections;
     let incoming = accepted(listener, connections_max, context.platform.spawner.as_ref(), stop.clone());
-    let routes = routes(&context, health);
+    let routes = routes(&context, health, stop.clone());
     Server::builder()
         .max_concurrent_streams(ADMIN_STREAMS_MAX)
         .http2_keepalive_interval(Some(ADMIN_PING))

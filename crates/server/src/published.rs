@@ -7,12 +7,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use arc_swap::ArcSwap;
+use tidegate_distribution::{Batch, Recent, Roots};
 use tidegate_eligibility::Snapshot;
 use tidegate_machine::State;
-use tidegate_model::{CatalogChange, Digest};
+use tidegate_model::Digest;
 use tokio::sync::{Notify, watch};
 
-use crate::limits::{RECENT_CHANGES_MAX, RECENT_DIGESTS_MAX};
+use crate::limits::RECENT_DIGESTS_MAX;
 
 /// The state at one log index. Never changes once it is on the shelf.
 #[derive(Clone)]
@@ -21,24 +22,8 @@ pub struct Published {
     pub state: State,
     /// Its catalog, compiled.
     pub snapshot: Snapshot,
-}
-
-/// All changes of one config version, with the content they brought.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    /// The config version.
-    pub config_version: u64,
-    /// One per object, in an order in which a catalog can be brought forward.
-    pub changes: Arc<[CatalogChange]>,
-}
-
-/// The newest changes with their content, so that watchers need not reconstruct it.
-#[derive(Debug, Default)]
-struct Recent {
-    batches: VecDeque<Batch>,
-    changes: usize,
-    /// Everything after this config version is in `batches`.
-    floor: u64,
+    /// What its catalog hashes to.
+    pub roots: Roots,
 }
 
 /// Where the newest [`Published`] lies.
@@ -57,10 +42,11 @@ impl Shelf {
     /// A shelf that shows `state`.
     #[must_use]
     pub fn new(state: State, snapshot: Snapshot) -> Self {
-        let recent = Recent { floor: state.config_version(), ..Recent::default() };
+        let recent = Recent::from(state.config_version());
+        let roots = Roots::of(state.catalog());
         Self {
             version: watch::Sender::new((state.epoch(), state.config_version())),
-            current: ArcSwap::from_pointee(Published { state, snapshot }),
+            current: ArcSwap::from_pointee(Published { state, snapshot, roots }),
             recent: Mutex::new(recent),
             digests: Mutex::new(VecDeque::new()),
             poison: OnceLock::new(),
@@ -84,12 +70,7 @@ impl Shelf {
     pub fn publish(&self, published: Published, batches: Vec<Batch>) {
         let version = (published.state.epoch(), published.state.config_version());
         {
-            let mut recent = self.recent.lock().expect("no panic happens under this lock");
-            for batch in batches {
-                recent.changes += batch.changes.len();
-                recent.batches.push_back(batch);
-            }
-            recent.trim();
+            self.recent.lock().expect("no panic happens under this lock").extend(batches);
         }
         self.note_digest(version.1, published.snapshot.digest());
         self.current.store(Arc::new(published));
@@ -101,7 +82,7 @@ impl Shelf {
         let version = (published.state.epoch(), published.state.config_version());
         {
             let mut recent = self.recent.lock().expect("no panic happens under this lock");
-            *recent = Recent { floor: version.1, ..Recent::default() };
+            *recent = Recent::from(version.1);
         }
         self.note_digest(version.1, published.snapshot.digest());
         self.current.store(Arc::new(published));
@@ -129,18 +110,13 @@ impl Shelf {
     /// Changes after `config_version` with their content, oldest first, if all of them are still here.
     #[must_use]
     pub fn recent_since(&self, config_version: u64) -> Option<Vec<Batch>> {
-        let recent = self.recent.lock().expect("no panic happens under this lock");
-        if config_version < recent.floor {
-            return None;
-        }
-        let start = recent.batches.partition_point(|batch| batch.config_version <= config_version);
-        Some(recent.batches.range(start..).cloned().collect())
+        self.recent.lock().expect("no panic happens under this lock").since(config_version)
     }
 
     /// The oldest config version from which [`recent_since`](Self::recent_since) has everything.
     #[must_use]
     pub fn recent_floor(&self) -> u64 {
-        self.recent.lock().expect("no panic happens under this lock").floor
+        self.recent.lock().expect("no panic happens under this lock").floor()
     }
 
     /// Follows (epoch, config version).
@@ -170,16 +146,6 @@ impl Shelf {
                 return reason.to_owned();
             }
             notified.await;
-        }
-    }
-}
-
-impl Recent {
-    fn trim(&mut self) {
-        while self.changes > RECENT_CHANGES_MAX && self.batches.len() > 1 {
-            let Some(oldest) = self.batches.pop_front() else { return };
-            self.changes -= oldest.changes.len();
-            self.floor = oldest.config_version;
         }
     }
 }

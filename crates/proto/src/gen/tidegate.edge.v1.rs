@@ -20,7 +20,8 @@ pub struct Roots {
     /// Digest of the whole catalog, 32 bytes; empty if the stream is limited to some products.
     #[prost(bytes = "bytes", tag = "1")]
     pub digest: ::prost::bytes::Bytes,
-    /// One per product sent. The one without product is of cluster-wide objects.
+    /// If it is: one per product followed, and one without product, of cluster-wide objects. Older senders name roots beside
+    /// the digest as well.
     #[prost(message, repeated, tag = "2")]
     pub products: ::prost::alloc::vec::Vec<ProductRoot>,
 }
@@ -157,12 +158,13 @@ pub struct Delta {
     pub stamp: ::core::option::Option<Stamp>,
     #[prost(message, repeated, tag = "3")]
     pub changes: ::prost::alloc::vec::Vec<super::super::types::v1::Change>,
-    /// Roots of the products touched, and the digest, at the new stamp.
+    /// What the content at the new stamp must hash to, as in a probe answer. Absent in what the sender reads from its
+    /// history: then the next message that has roots vouches for this one as well.
     #[prost(message, optional, tag = "4")]
     pub roots: ::core::option::Option<Roots>,
 }
 /// Everything that the sender knew when the probe arrived has been sent before this.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ProbeAnswer {
     #[prost(uint64, tag = "1")]
     pub nonce: u64,
@@ -173,6 +175,10 @@ pub struct ProbeAnswer {
     pub staleness_ms: ::core::option::Option<u64>,
     #[prost(int64, tag = "4")]
     pub decision_time_ms: i64,
+    /// What the content at the stamp must hash to: the digest alone if everything is followed, else the roots of the
+    /// products followed. Absent: not told.
+    #[prost(message, optional, tag = "5")]
+    pub roots: ::core::option::Option<Roots>,
 }
 /// Releases and bundles that are not to be offered any more. Only denies, and only until the stamp is reached.
 #[derive(Clone, PartialEq, ::prost::Message)]

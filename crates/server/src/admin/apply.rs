@@ -149,14 +149,14 @@ impl admin::apply_service_server::ApplyService for Applies {
 
 /// Objects gathered for one message of a stream.
 #[derive(Default)]
-pub(crate) struct Chunk {
-    pub(crate) objects: Vec<types::Object>,
+struct Chunk {
+    objects: Vec<types::Object>,
     bytes: usize,
 }
 
 impl Chunk {
     /// Adds an object; returns those before it when the message is full.
-    pub(crate) fn push(&mut self, object: types::Object) -> Option<Vec<types::Object>> {
+    fn push(&mut self, object: types::Object) -> Option<Vec<types::Object>> {
         let size = object.encoded_len();
         let is_full = self.objects.len() >= STREAM_OBJECTS_MAX || self.bytes + size > STREAM_BYTES_MAX;
         let full = (is_full && !self.objects.is_empty()).then(|| std::mem::take(self).objects);

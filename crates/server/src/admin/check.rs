@@ -124,7 +124,7 @@ pub(crate) fn staleness_bound(snapshot: &Snapshot, product: &str, node: Duration
 }
 
 /// Whole milliseconds, rounded up: an answer never claims to be fresher than it is.
-pub(crate) fn whole_ms(age: Duration) -> u64 {
+pub(super) fn whole_ms(age: Duration) -> u64 {
     u64::try_from(age.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 

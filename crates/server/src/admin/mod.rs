@@ -26,14 +26,10 @@ use crate::codec;
 use crate::context::Context;
 use crate::refusal::Door;
 
-pub(crate) use apply::Chunk;
-pub(crate) use check::whole_ms;
-pub(crate) use watch::{FatedSender, Follower, fated};
-
 pub use apply::Applies;
 pub use audit::Audits;
 pub use cluster::Clusters;
-pub use watch::{Fated, Watches};
+pub use watch::Watches;
 
 /// What a put has done.
 pub(crate) struct Put {

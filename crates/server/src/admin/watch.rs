@@ -5,23 +5,20 @@
 //! config version.
 
 use std::collections::BTreeSet;
-use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
-use std::task::{Context as TaskContext, Poll};
+use std::sync::Arc;
 
+use tidegate_distribution::{Batch, Fated, FatedSender, fated};
 use tidegate_model::{CatalogChange, ObjectKind, ProductId};
 use tidegate_proto::admin::v1 as admin;
 use tidegate_proto::convert::object_kind;
-use tokio::sync::mpsc;
-use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
 use super::{Desk, id};
 use crate::codec;
 use crate::context::Context;
-use crate::limits::{WATCH_BUFFER_MAX, WATCH_CATCH_UP_MAX, WATCH_CHANGES_MAX, WATCH_STALL_MAX};
+use crate::limits::{WATCH_BUFFER_MAX, WATCH_CATCH_UP_MAX, WATCH_CHANGES_MAX};
 use crate::pages::product_of;
-use crate::published::{Batch, Published};
+use crate::published::Published;
 use crate::refusal::Door;
 
 /// Changes as they happen.
@@ -90,7 +87,7 @@ async fn follow(follower: &mut Follower, wanted: &Wanted, sender: &FatedSender<a
     }
     loop {
         let batches = tokio::select! {
-            () = sender.sender.closed() => return Ok(()),
+            () = sender.closed() => return Ok(()),
             batches = follower.next() => batches?,
         };
         for batch in batches {
@@ -111,11 +108,11 @@ async fn follow(follower: &mut Follower, wanted: &Wanted, sender: &FatedSender<a
 }
 
 /// Follows the changes of this node from a config version on.
-pub(crate) struct Follower {
-    pub(crate) context: Arc<Context>,
-    pub(crate) epoch: u64,
+struct Follower {
+    context: Arc<Context>,
+    epoch: u64,
     /// Everything up to here has been given out.
-    pub(crate) at: u64,
+    at: u64,
 }
 
 impl Follower {
@@ -123,17 +120,14 @@ impl Follower {
     ///
     /// # Errors
     /// They are no longer kept, or the node serves no more.
-    pub(crate) async fn next(&mut self) -> Result<Vec<Batch>, Door> {
+    async fn next(&mut self) -> Result<Vec<Batch>, Door> {
         let mut versions = self.context.shelf.versions();
         loop {
             let (epoch, config_version) = *versions.borrow_and_update();
             if epoch != self.epoch || !self.context.is_sound() {
                 return Err(Door::Compacted { from: self.at, floor: config_version });
             }
-            let batches = match self.context.shelf.recent_since(self.at) {
-                Some(batches) => batches,
-                None => self.older().await?,
-            };
+            let batches = self.context.changes_since(self.at).await?;
             if let Some(last) = batches.last() {
                 self.at = last.config_version;
                 return Ok(batches);
@@ -144,15 +138,28 @@ impl Follower {
         }
     }
 
-    pub(crate) fn too_slow(&self) -> Door {
+    fn too_slow(&self) -> Door {
         Door::Compacted { from: self.at, floor: self.context.shelf.load().state.config_version() }
+    }
+}
+
+impl Context {
+    /// Changes after `from`, oldest first: all of them if they are in memory, else the next ones out of the history.
+    ///
+    /// # Errors
+    /// They are no longer kept, or cannot be read.
+    pub(crate) async fn changes_since(&self, from: u64) -> Result<Vec<Batch>, Door> {
+        match self.shelf.recent_since(from) {
+            Some(batches) => Ok(batches),
+            None => self.older_changes(from).await,
+        }
     }
 
     /// The next changes that are older than what lies in memory, with their content from the history.
-    async fn older(&self) -> Result<Vec<Batch>, Door> {
-        let published = self.context.shelf.load();
-        let floor = self.context.shelf.recent_floor();
-        let (books, from) = (self.context.books.clone(), self.at);
+    async fn older_changes(&self, from: u64) -> Result<Vec<Batch>, Door> {
+        let published = self.shelf.load();
+        let floor = self.shelf.recent_floor();
+        let books = self.books.clone();
         let read = move || {
             let compacted = || Door::Compacted { from, floor };
             let rows = published.state.changes().since(from);
@@ -166,62 +173,15 @@ impl Follower {
                     let change = row.and_then(|row| row.change).ok_or_else(compacted)?;
                     changes.push(CatalogChange::try_from(change).map_err(|_| Door::Journal)?);
                 }
-                batches.push(Batch { config_version, changes: changes.into() });
+                batches.push(Batch::bare(config_version, changes.into()));
             }
             // Nothing named between here and the floor: nothing changed, and memory has the rest.
             if batches.is_empty() {
-                batches.push(Batch { config_version: floor, changes: Arc::new([]) });
+                batches.push(Batch::bare(floor, Arc::new([])));
             }
             Ok(batches)
         };
-        self.context.blocking("watch catch-up", read).await?
-    }
-}
-
-/// A stream of messages that can end with a status even when its buffer is full.
-pub struct Fated<T> {
-    receiver: mpsc::Receiver<T>,
-    fate: Arc<OnceLock<Status>>,
-    is_over: bool,
-}
-
-pub(crate) struct FatedSender<T> {
-    pub(crate) sender: mpsc::Sender<T>,
-    fate: Arc<OnceLock<Status>>,
-}
-
-/// A bounded channel whose receiving side is a [`Fated`] stream.
-pub(crate) fn fated<T>(buffer: usize) -> (FatedSender<T>, Fated<T>) {
-    let (sender, receiver) = mpsc::channel(buffer);
-    let fate = Arc::new(OnceLock::new());
-    (FatedSender { sender, fate: Arc::clone(&fate) }, Fated { receiver, fate, is_over: false })
-}
-
-impl<T> FatedSender<T> {
-    /// False if the other side is gone or does not read.
-    pub(crate) async fn send(&self, message: T) -> bool {
-        self.sender.send_timeout(message, WATCH_STALL_MAX).await.is_ok()
-    }
-
-    /// Ends the stream with this status, after what is buffered.
-    pub(crate) fn end(&self, status: Status) {
-        let _is_first = self.fate.set(status).is_ok();
-    }
-}
-
-impl<T> Stream for Fated<T> {
-    type Item = Result<T, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
-        match self.receiver.poll_recv(context) {
-            Poll::Ready(Some(message)) => Poll::Ready(Some(Ok(message))),
-            Poll::Ready(None) if self.is_over => Poll::Ready(None),
-            Poll::Ready(None) => {
-                self.is_over = true;
-                Poll::Ready(self.fate.get().cloned().map(Err))
-            }
-            Poll::Pending => Poll::Pending,
-        }
+        self.blocking("watch catch-up", read).await?
     }
 }
 

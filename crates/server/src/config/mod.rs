@@ -44,5 +44,13 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Reads a length of time such as `200ms`, `5s` or `1m30s`, for flags that are no settings of a node.
+///
+/// # Errors
+/// The rule that the text breaks.
+pub fn duration(text: &str) -> Result<std::time::Duration, String> {
+    value::duration(&Raw::One(text.to_owned()))
+}
+
 #[cfg(test)]
 mod tests;

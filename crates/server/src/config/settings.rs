@@ -101,7 +101,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("limits.device_in_flight", Kind::Number, Some("4096"), "checks worked on at once; more are shed"),
     setting("limits.device_connections", Kind::Number, Some("8192"), "device connections at once; more wait to be accepted"),
     setting("limits.admin_in_flight", Kind::Number, Some("1024"), "admin calls worked on at once; more are refused"),
-    setting("limits.admin_connections", Kind::Number, Some("1024"), "admin connections at once; more wait to be accepted"),
+    setting("limits.admin_connections", Kind::Number, Some("4096"), "admin connections at once; more wait to be accepted"),
     setting("limits.write_timeout", Kind::Duration, Some("10s"), "longest wait for a write before its outcome is unknown"),
     setting("limits.read_timeout", Kind::Duration, Some("5s"), "longest wait for a linearizable read"),
     setting("limits.drain", Kind::Duration, Some("10s"), "longest wait for running calls at shutdown"),

@@ -1,0 +1,207 @@
+//! The loop around [`Replica`]: connects, probes, hands over what is new, and comes back after a pause when a stream breaks.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use tidegate_platform::Platform;
+use tidegate_proto::edge::v1 as edge;
+use tidegate_proto::edge::v1::follow_response::Message;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+
+use crate::batch::Batch;
+use crate::freshness::{Asked, Freshness};
+use crate::limits::{BACK_OFF_MAX, BACK_OFF_MIN, OPEN_WAIT_MAX, PROBES_MAX, SILENCE_MAX};
+use crate::replica::{Held, Remedy, Replica, Step};
+use crate::stops::Stop;
+use crate::upstream::{Broken, Upstreams};
+
+/// Takes what a follower learns. The freshness of it is proven after these calls have returned, not before.
+pub trait Sink: Send + 'static {
+    /// There is another catalog, unrelated to the one before. May take as long as compiling it takes.
+    fn replaced(&mut self, held: &Held) -> impl Future<Output = ()> + Send;
+
+    /// The catalog went on by these batches.
+    fn advanced(&mut self, held: &Held, batches: Vec<Batch>);
+
+    /// These are not to be offered any more.
+    fn stopped(&mut self, stops: Vec<Stop>);
+
+    /// Something happened that is worth a number or a line.
+    fn happened(&mut self, event: Event<'_>);
+}
+
+/// What happens to a follower.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A stream is open.
+    Connected {
+        /// The upstream, `host:port`.
+        upstream: &'a str,
+    },
+    /// The stream ended, or none came about.
+    Disconnected {
+        /// The upstream, `host:port`.
+        upstream: &'a str,
+        /// Why.
+        reason: &'a Broken,
+        /// Time until the next attempt.
+        pause: Duration,
+    },
+    /// A probe was answered; whether that proves anything.
+    Probed {
+        /// It does not if the upstream did not know its own age.
+        is_proven: bool,
+    },
+}
+
+/// A follower of one catalog.
+pub struct Following<S> {
+    /// Where to follow.
+    pub upstreams: Upstreams,
+    /// Clock and randomness.
+    pub platform: Platform,
+    /// What is held, at the start perhaps from an earlier life.
+    pub replica: Replica,
+    /// What is proven about it.
+    pub freshness: Freshness,
+    /// Who takes what is new.
+    pub sink: S,
+    /// Interval of the probes.
+    pub probe_interval: Duration,
+}
+
+/// One open stream.
+struct Session {
+    questions: mpsc::Sender<edge::FollowRequest>,
+    answers: Streaming<edge::FollowResponse>,
+    /// Probes under way, by nonce.
+    probes: BTreeMap<u64, Asked>,
+    heard_at: Instant,
+}
+
+impl<S: Sink> Following<S> {
+    /// Follows until `stop` turns true or its sender is gone.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        // Followers that start together spread over the upstreams.
+        let mut seat = usize::try_from(self.platform.random.u64() % 64).unwrap_or(0) % self.upstreams.addresses.len();
+        let mut failures = 0;
+        loop {
+            let mut was_proven = false;
+            let ended = tokio::select! {
+                biased;
+                _ = stop.wait_for(|is_stopping| *is_stopping) => return,
+                ended = self.session(seat, &mut was_proven) => ended,
+            };
+            self.freshness.unanswered();
+            failures = if was_proven { 0 } else { failures + 1 };
+            let ceiling = BACK_OFF_MIN.saturating_mul(2_u32.saturating_pow(failures.min(16))).min(BACK_OFF_MAX);
+            let pause = full_jitter(ceiling, self.platform.random.u64());
+            let upstream = self.upstreams.addresses[seat].as_str();
+            self.sink.happened(Event::Disconnected { upstream, reason: &ended, pause });
+            let is_same = matches!(&ended, Broken::Refused(refused) if refused.remedy() == Remedy::Anew);
+            if !is_same {
+                seat = (seat + 1) % self.upstreams.addresses.len();
+            }
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|is_stopping| *is_stopping) => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// One stream, until it breaks.
+    async fn session(&mut self, seat: usize, was_proven: &mut bool) -> Broken {
+        let mut session = match self.open(seat).await {
+            Ok(session) => session,
+            Err(broken) => return broken,
+        };
+        let upstream = self.upstreams.addresses[seat].as_str();
+        self.sink.happened(Event::Connected { upstream });
+        let mut ticks = tokio::time::interval(self.probe_interval);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let silent_at = session.heard_at + SILENCE_MAX;
+            tokio::select! {
+                biased;
+                message = session.answers.message() => {
+                    let message = match message {
+                        Ok(Some(message)) => message.message,
+                        Ok(None) => return Broken::Ended,
+                        Err(status) => return status.into(),
+                    };
+                    // A kind of message that this build does not know is none of its business.
+                    if let Some(message) = message {
+                        match self.take(&mut session, message).await {
+                            Ok(is_proven) => *was_proven |= is_proven,
+                            Err(broken) => return broken,
+                        }
+                    }
+                    // After the message is taken in: compiling a large catalog is no silence.
+                    session.heard_at = Instant::now();
+                }
+                _ = ticks.tick() => self.probe(&mut session),
+                () = self.freshness.wanted() => self.probe(&mut session),
+                () = tokio::time::sleep_until(silent_at) => return Broken::Silent,
+            }
+        }
+    }
+
+    async fn open(&mut self, seat: usize) -> Result<Session, Broken> {
+        let mut client = self.upstreams.connect(seat).await?;
+        let (questions, receiver) = mpsc::channel(PROBES_MAX + 1);
+        let open = edge::FollowRequest { message: Some(edge::follow_request::Message::Open(self.replica.open())) };
+        questions.try_send(open).expect("an empty channel has room");
+        let opened = client.follow(self.upstreams.dress(ReceiverStream::new(receiver)));
+        let opened = tokio::time::timeout(OPEN_WAIT_MAX, opened).await.map_err(|_| Broken::Silent)?;
+        Ok(Session { questions, answers: opened?.into_inner(), probes: BTreeMap::new(), heard_at: Instant::now() })
+    }
+
+    /// Sends one probe, unless too many are under way. Each has a nonce of its own: a repeated probe is a new probe.
+    fn probe(&self, session: &mut Session) {
+        if session.probes.len() >= PROBES_MAX {
+            return;
+        }
+        let nonce = self.platform.random.u64();
+        // The clock before the question: everything acknowledged before it is part of the answer.
+        let asked = self.freshness.asking();
+        let probe = edge::FollowRequest { message: Some(edge::follow_request::Message::Probe(edge::FollowProbe { nonce })) };
+        if session.questions.try_send(probe).is_ok() {
+            session.probes.insert(nonce, asked);
+        }
+    }
+
+    /// Takes one message in and hands over what it brought; says whether a proof came of it.
+    async fn take(&mut self, session: &mut Session, message: Message) -> Result<bool, Broken> {
+        let step = self.replica.take(message)?;
+        let held = self.replica.held();
+        match (step, held) {
+            (Step::Replaced, Some(held)) => self.sink.replaced(held).await,
+            (Step::Advanced(batches), Some(held)) => self.sink.advanced(held, batches),
+            (Step::Stopped(stops), _) => self.sink.stopped(stops),
+            (Step::Answered { nonce, staleness_ms, decision_time_ms, advanced }, Some(held)) => {
+                if !advanced.is_empty() {
+                    self.sink.advanced(held, advanced);
+                }
+                // An answer to nothing that was asked on this stream proves nothing.
+                let Some(asked) = session.probes.remove(&nonce) else { return Ok(false) };
+                let staleness = staleness_ms.map(Duration::from_millis);
+                let is_proven = self.freshness.answered(asked, staleness, decision_time_ms);
+                self.sink.happened(Event::Probed { is_proven });
+                return Ok(is_proven);
+            }
+            (Step::Nothing | Step::Replaced | Step::Advanced(_) | Step::Answered { .. }, _) => {}
+        }
+        Ok(false)
+    }
+}
+
+/// Anything from nothing to `ceiling`.
+fn full_jitter(ceiling: Duration, random: u64) -> Duration {
+    let nanos = u128::from(u64::try_from(ceiling.as_nanos()).unwrap_or(u64::MAX));
+    Duration::from_nanos(u64::try_from((nanos * u128::from(random)) >> 64).unwrap_or(0))
+}

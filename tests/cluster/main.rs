@@ -6,6 +6,7 @@ mod console;
 mod damage;
 mod dev;
 mod disk;
+mod edges;
 mod failover;
 mod fleet;
 mod freshness;

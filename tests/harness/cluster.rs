@@ -1,6 +1,7 @@
 //! A cluster of real processes.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -21,27 +22,29 @@ pub struct Cluster {
     pub folder: TempDir,
 }
 
-/// A port of loopback that was free a moment ago.
+/// A port of loopback that was free a moment ago. It lies below those that the system gives to outgoing connections, so that
+/// none of them takes it before the listener does; processes begin at different places, and no process gives one twice.
 ///
 /// # Panics
 /// When there is none.
 #[must_use]
 pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("a bound listener has an address")
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let begin = std::process::id().wrapping_mul(61);
+    for _ in 0..PORTS {
+        let next = begin.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed)) % PORTS;
+        let port = u16::try_from(FIRST_PORT + next).expect("the last one is below 2^16");
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+    panic!("no port of loopback is free from {FIRST_PORT} on");
 }
 
-/// Addresses of a node, with a proxy before its peer listener.
-async fn draw_addresses(links: &Links, id: u64) -> Addresses {
-    let peer = free_address();
-    let proxy = links.open(id, peer).await;
-    Addresses {
-        device: free_address().to_string(),
-        admin: free_address().to_string(),
-        peer: peer.to_string(),
-        peer_proxy: proxy.to_string(),
-    }
-}
+/// Ports that tests listen at: above those of well-known services, below the 32768 from which connections take theirs.
+const FIRST_PORT: u32 = 12_000;
+const PORTS: u32 = 20_000;
 
 impl Cluster {
     /// Starts `count` nodes that form a cluster, and waits until all are ready.

@@ -6,6 +6,7 @@
 
 pub mod binary;
 pub mod cluster;
+pub mod edge;
 pub mod http;
 pub mod link;
 pub mod process;

@@ -104,7 +104,9 @@ impl Token {
         Ok(Self(value))
     }
 
-    pub(crate) fn header(&self) -> MetadataValue<Ascii> {
+    /// The `authorization` header that shows it; a secret like the token itself.
+    #[must_use]
+    pub fn header(&self) -> MetadataValue<Ascii> {
         self.0.clone()
     }
 }

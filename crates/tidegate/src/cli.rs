@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::cli_edge::Edge;
 use crate::settings::NodeSettings;
 
 /// Decides which device may take which software release, now.
@@ -66,6 +67,8 @@ pub enum Command {
     Dev(Dev),
     /// Run one node
     Serve(Serve),
+    /// Follow the catalog from outside the cluster, and answer devices from it
+    Edge(Edge),
     /// Check or print the merged configuration of a node
     #[command(subcommand)]
     Config(Config),

@@ -15,17 +15,22 @@ use crate::exit::{Failure, Outcome};
 pub fn client(global: &Global) -> Outcome<Client> {
     let mut options = Options::new(&global.endpoint).map_err(Failure::usage)?;
     options.deadline = Duration::from_secs(global.timeout.max(1));
-    if let Some(path) = &global.token_file {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read {}", path.display()))
-            .map_err(|error| Failure::Usage(format!("{error:#}")))?;
-        options.token = Some(Token::new(text.trim()).map_err(Failure::usage)?);
-    }
+    options.token = token(global)?;
     let network = network(global, options.is_tls())?;
     Ok(Client::new(options, &Platform::system(), network))
 }
 
-fn network(global: &Global, is_tls: bool) -> Outcome<Arc<dyn Network>> {
+/// The bearer token of the flags.
+pub fn token(global: &Global) -> Outcome<Option<Token>> {
+    let Some(path) = &global.token_file else { return Ok(None) };
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read {}", path.display()))
+        .map_err(|error| Failure::Usage(format!("{error:#}")))?;
+    Token::new(text.trim()).map(Some).map_err(Failure::usage)
+}
+
+/// The network of the flags; `is_tls` says what the endpoints ask for.
+pub fn network(global: &Global, is_tls: bool) -> Outcome<Arc<dyn Network>> {
     if !is_tls {
         if global.ca.is_some() || global.cert.is_some() {
             return Err(Failure::usage("certificates go with https:// endpoints"));

@@ -2,6 +2,7 @@
 //! `tidegate-client`; nothing is decided here. Start with [`cli`], the list of everything that can be said.
 
 mod cli;
+mod cli_edge;
 mod commands;
 mod connect;
 mod dev;
@@ -47,6 +48,7 @@ async fn run(cli: &Cli) -> Outcome {
     match &cli.command {
         Command::Dev(arguments) => dev::dev(arguments).await,
         Command::Serve(arguments) => commands::serve::serve(arguments).await,
+        Command::Edge(arguments) => commands::edge::edge(&cli.global, arguments).await,
         Command::Config(command) => commands::serve::config(command),
         Command::Apply(arguments) => commands::apply::apply(&client()?, output, arguments).await,
         Command::Diff(arguments) => commands::apply::diff(&client()?, output, arguments).await,

@@ -53,3 +53,16 @@ fn the_page_of_settings_is_the_table_of_settings() {
     let text = std::fs::read_to_string(&path).expect("the page of settings is there");
     assert!(text == wanted, "docs/reference/settings.md is not the table of settings; see the comment of this test");
 }
+
+/// Every flag of `tidegate edge` that is shown has a row on its page.
+#[test]
+fn every_flag_of_an_edge_is_described() {
+    let text = std::fs::read_to_string(docs("edge.md")).expect("the page of edges is there");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli_edge.rs");
+    let source = std::fs::read_to_string(source).expect("the source is there");
+    let named = source.split("env = \"TIDEGATE_EDGE_").skip(1).filter_map(|rest| rest.split('"').next());
+    let flags: Vec<String> = named.map(|name| format!("`--{}`", name.to_lowercase().replace('_', "-"))).collect();
+    assert!(flags.len() > 10, "the flags are read off the source: {flags:?}");
+    let missing: Vec<&String> = flags.iter().filter(|flag| !text.contains(*flag)).collect();
+    assert!(missing.is_empty(), "no row in docs/reference/edge.md for {missing:?}");
+}

@@ -6,6 +6,7 @@ pub mod backup;
 pub mod check;
 pub mod cluster;
 pub mod compare;
+pub mod edge;
 pub mod import;
 pub mod new_epoch;
 pub mod objects;

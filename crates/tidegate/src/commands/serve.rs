@@ -48,7 +48,7 @@ fn not_started(error: StartFailure) -> Failure {
 }
 
 /// Completes at SIGTERM or SIGINT, and at the end of standard input if asked for.
-fn stop_signal(with_stdin: bool) -> Outcome<impl Future<Output = ()> + Send + 'static> {
+pub fn stop_signal(with_stdin: bool) -> Outcome<impl Future<Output = ()> + Send + 'static> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).map_err(anyhow::Error::new)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(anyhow::Error::new)?;

@@ -46,6 +46,18 @@ pub fn free_address() -> SocketAddr {
 const FIRST_PORT: u32 = 12_000;
 const PORTS: u32 = 20_000;
 
+/// Addresses of a node, with a proxy before its peer listener.
+async fn draw_addresses(links: &Links, id: u64) -> Addresses {
+    let peer = free_address();
+    let proxy = links.open(id, peer).await;
+    Addresses {
+        device: free_address().to_string(),
+        admin: free_address().to_string(),
+        peer: peer.to_string(),
+        peer_proxy: proxy.to_string(),
+    }
+}
+
 impl Cluster {
     /// Starts `count` nodes that form a cluster, and waits until all are ready.
     pub async fn start(count: u64) -> Self {

@@ -9,13 +9,13 @@ use std::path::Path;
 
 use bytes::Bytes;
 use tidegate_consensus::{Frozen as _, InstallError};
+use tidegate_distribution::{Fated, FatedSender, fated};
 use tidegate_machine::State;
 use tidegate_platform::Vfs;
 use tidegate_proto::admin::v1 as admin;
 use tidegate_store::{BackupEncoder, BackupHeader, BackupReader, ClusterId, Fault};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use crate::admin::{Fated, FatedSender, fated};
 use crate::codec::{FrozenState, read_state};
 use crate::context::Context;
 use crate::limits::{BACKUP_CHUNK_BYTES, BACKUP_CHUNKS_AHEAD, GROUP};

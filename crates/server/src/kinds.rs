@@ -106,6 +106,7 @@ fn version_needed(command: &Command) -> u32 {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use tidegate_consensus::{Member, MemberKind, MemberStatus, Role};
+    use tidegate_distribution::Roots;
     use tidegate_eligibility::Snapshot;
     use tidegate_machine::{Genesis, State};
     use tidegate_model::{Delete, ObjectRef, ProductId, SettingsChange};
@@ -117,7 +118,7 @@ mod tests {
 
     fn published() -> Published {
         let state = State::new(Genesis { version_base: 0, epoch: 1, bare_signatures: false });
-        Published { state, snapshot: Snapshot::empty() }
+        Published { state, snapshot: Snapshot::empty(), roots: Roots::default() }
     }
 
     fn status(supported: &[(u64, MemberKind, Option<u32>)]) -> Status {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use tidegate_consensus::{Member, MemberKind, MemberStatus, Role, Target};
+use tidegate_distribution::Fated;
 use tidegate_model::{Command, Digest, Principal, SettingsChange, TokenChange};
 use tidegate_proto::admin::v1 as admin;
 use tidegate_proto::convert;
@@ -9,7 +10,7 @@ use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use super::check::whole_ms;
-use super::{Desk, Fated, id, must};
+use super::{Desk, id, must};
 use crate::backup;
 use crate::codec;
 use crate::door::caller;

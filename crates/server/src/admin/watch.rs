@@ -216,7 +216,7 @@ mod tests {
 
     fn publish(context: &Context, config_versions: std::ops::Range<u64>) {
         let change = CatalogChange::Remove(ObjectRef::Product(ProductId::new("os").unwrap()));
-        let batch = |config_version| Batch { config_version, changes: Arc::new([change.clone()]) };
+        let batch = |config_version| Batch::bare(config_version, Arc::new([change.clone()]));
         let published = Published::clone(&context.shelf.load());
         context.shelf.publish(published, config_versions.map(batch).collect());
     }
@@ -233,7 +233,7 @@ mod tests {
         let wanted = Wanted { kinds: BTreeSet::new(), product: None };
         let begun = Instant::now();
         let door = follow(&mut follower, &wanted, &sender).await.unwrap_err();
-        assert_eq!(begun.elapsed(), WATCH_STALL_MAX);
+        assert_eq!(begun.elapsed(), tidegate_distribution::limits::STALL_MAX);
         assert_eq!(door.code(), "COMPACTED");
         sender.end(door.into());
         drop(sender);

@@ -3,13 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use tidegate_tests::cluster::{Cluster, check_request};
-use tidegate_tests::process::Build;
-use tidegate_tests::{report, wait};
+use tidegate_harness::cluster::{Cluster, check_request};
+use tidegate_harness::process::Build;
+use tidegate_harness::{report, wait};
 use tokio::sync::Mutex;
 
-use crate::load::{Asking, Load, judge_writes};
-use crate::{ONE_AT_A_TIME, fleet};
+use crate::ONE_AT_A_TIME;
+use tidegate_harness::fleet;
+use tidegate_harness::load::{Asking, Load, judge_writes};
 
 const HOUR_MS: i64 = 3_600_000;
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tidegate_tests::binary;
+use tidegate_harness::binary;
 use tokio::process::Command;
 
 /// How long the cluster may take for what a page promises.

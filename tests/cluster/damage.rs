@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use tidegate_tests::binary;
-use tidegate_tests::cluster::Cluster;
+use tidegate_harness::binary;
+use tidegate_harness::cluster::Cluster;
 use tokio::process::Command;
 
-use crate::{ONE_AT_A_TIME, fleet};
+use crate::ONE_AT_A_TIME;
+use tidegate_harness::fleet;
 
 /// Flips one bit of a file.
 fn flip(path: &Path, offset: usize) {

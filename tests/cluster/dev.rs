@@ -3,12 +3,12 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use tidegate_tests::binary;
-use tidegate_tests::http::Device;
+use tidegate_harness::binary;
+use tidegate_harness::http::Device;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use tidegate_tests::report;
+use tidegate_harness::report;
 
 use crate::ONE_AT_A_TIME;
 

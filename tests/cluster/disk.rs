@@ -4,15 +4,16 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tidegate_client::{Client, Error, Run};
+use tidegate_harness::cluster::Cluster;
+use tidegate_harness::process::Build;
+use tidegate_harness::{report, wait};
 use tidegate_manifest::Source;
 use tidegate_model::Document;
-use tidegate_tests::cluster::Cluster;
-use tidegate_tests::process::Build;
-use tidegate_tests::{report, wait};
 use tokio::task::JoinSet;
 
-use crate::load::{Asking, Load, device_document, judge_writes};
-use crate::{ONE_AT_A_TIME, fleet};
+use crate::ONE_AT_A_TIME;
+use tidegate_harness::fleet;
+use tidegate_harness::load::{Asking, Load, device_document, judge_writes};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

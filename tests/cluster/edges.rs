@@ -3,13 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use tidegate_tests::cluster::Cluster;
-use tidegate_tests::edge::Edge;
-use tidegate_tests::http::Device;
-use tidegate_tests::{report, wait};
+use tidegate_harness::cluster::Cluster;
+use tidegate_harness::edge::Edge;
+use tidegate_harness::http::Device;
+use tidegate_harness::{report, wait};
 use tokio::sync::Mutex;
 
-use crate::{ONE_AT_A_TIME, fleet};
+use crate::ONE_AT_A_TIME;
+use tidegate_harness::fleet;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The default of `--max-staleness`.

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use tidegate_tests::cluster::Cluster;
-use tidegate_tests::report;
+use tidegate_harness::cluster::Cluster;
+use tidegate_harness::report;
 
-use crate::load::{Asking, Load, Seen, judge_writes};
-use crate::{ONE_AT_A_TIME, fleet};
+use crate::ONE_AT_A_TIME;
+use tidegate_harness::fleet;
+use tidegate_harness::load::{Asking, Load, Seen, judge_writes};
 
 /// Longest that a check may take.
 const CHECK_MAX: Duration = Duration::from_millis(100);

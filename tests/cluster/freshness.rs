@@ -3,14 +3,15 @@
 use std::time::{Duration, Instant};
 
 use tidegate_client::Client;
+use tidegate_harness::cluster::Cluster;
+use tidegate_harness::http::Device;
+use tidegate_harness::{report, wait};
 use tidegate_model::{ReleaseId, Transition, Verb};
-use tidegate_tests::cluster::Cluster;
-use tidegate_tests::http::Device;
-use tidegate_tests::{report, wait};
 use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 
-use crate::{ONE_AT_A_TIME, fleet};
+use crate::ONE_AT_A_TIME;
+use tidegate_harness::fleet;
 
 const BOUND: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(30);

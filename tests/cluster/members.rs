@@ -3,15 +3,16 @@
 use std::time::{Duration, Instant};
 
 use tidegate_client::Run;
-use tidegate_tests::cluster::Cluster;
-use tidegate_tests::http::Device;
-use tidegate_tests::process::Build;
-use tidegate_tests::{report, wait};
+use tidegate_harness::cluster::Cluster;
+use tidegate_harness::http::Device;
+use tidegate_harness::process::Build;
+use tidegate_harness::{report, wait};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use crate::load::{Asking, Load, device_document, judge_writes};
-use crate::{ONE_AT_A_TIME, fleet};
+use crate::ONE_AT_A_TIME;
+use tidegate_harness::fleet;
+use tidegate_harness::load::{Asking, Load, device_document, judge_writes};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

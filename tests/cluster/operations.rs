@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use rand::{RngExt as _, SeedableRng as _};
-use tidegate_tests::cluster::Cluster;
-use tidegate_tests::wait;
+use tidegate_harness::cluster::Cluster;
+use tidegate_harness::wait;
 
-use crate::{ONE_AT_A_TIME, fleet};
+use crate::ONE_AT_A_TIME;
+use tidegate_harness::fleet;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leadership_moves_and_every_node_takes_every_call() {
@@ -74,7 +75,7 @@ async fn p_08_checks_write_nothing_replicated() {
     .await;
 
     let seed = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| u64::from(since.subsec_nanos()));
-    tidegate_tests::report::line(format!("p_08: seed {seed}"));
+    tidegate_harness::report::line(format!("p_08: seed {seed}"));
     let mut random = rand::rngs::StdRng::seed_from_u64(seed);
     let (products, releases) = (["app", "other", ""], ["r0", "r1", "no such release", "\u{0}"]);
     let mut answered = 0;
@@ -118,7 +119,7 @@ async fn bad_input_changes_nothing_and_says_what_is_wrong() {
     assert_eq!(code, Some(1));
     assert!(error.contains("ILLEGAL_TRANSITION"), "{error}");
     assert_eq!(cluster.run(&["export"]).await, before);
-    let unreachable = tokio::process::Command::new(tidegate_tests::binary::path())
+    let unreachable = tokio::process::Command::new(tidegate_harness::binary::path())
         .args(["--endpoint", "http://127.0.0.1:9", "--timeout", "2", "get", "product"])
         .output()
         .await

@@ -2,16 +2,17 @@
 
 use std::time::{Duration, Instant};
 
+use tidegate_harness::cluster::Cluster;
+use tidegate_harness::process::Build;
+use tidegate_harness::wait;
 use tidegate_model::{ReleaseId, Transition, Verb};
-use tidegate_tests::cluster::Cluster;
-use tidegate_tests::process::Build;
-use tidegate_tests::wait;
 use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 
-use tidegate_tests::report;
+use tidegate_harness::report;
 
-use crate::{ONE_AT_A_TIME, fleet};
+use crate::ONE_AT_A_TIME;
+use tidegate_harness::fleet;
 
 const BOUND: Duration = Duration::from_secs(5);
 

@@ -6,10 +6,11 @@
 
 use std::path::Path;
 
-use tidegate_tests::{binary, cluster};
+use tidegate_harness::{binary, cluster};
 
+use crate::ONE_AT_A_TIME;
 use crate::console::{self, Step};
-use crate::{ONE_AT_A_TIME, fleet};
+use tidegate_harness::fleet;
 
 const RUNBOOK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/runbook");
 /// Nodes 1 to 3 are the cluster; the others are spare machines.

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use tidegate_client::{Client, Error};
+use tidegate_harness::cluster::Cluster;
+use tidegate_harness::{report, wait};
 use tidegate_model::{CatalogChange, Object, ObjectRef, ReleaseId, Transition, Verb};
 use tidegate_proto::device::v1::{InstallEvent, InstallEventKind};
 use tidegate_proto::storage::v1::HistoryRow;
-use tidegate_tests::cluster::Cluster;
-use tidegate_tests::{report, wait};
 
-use crate::{ONE_AT_A_TIME, fleet};
+use crate::ONE_AT_A_TIME;
+use tidegate_harness::fleet;
 
 /// How long a stage bakes in these tests.
 const BAKE: Duration = Duration::from_secs(3);

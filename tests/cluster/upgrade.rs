@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use tidegate_tests::cluster::Cluster;
-use tidegate_tests::process::Build;
-use tidegate_tests::report;
+use tidegate_harness::cluster::Cluster;
+use tidegate_harness::process::Build;
+use tidegate_harness::report;
 
-use crate::load::{Asking, Load, judge_writes};
-use crate::{ONE_AT_A_TIME, fleet};
+use crate::ONE_AT_A_TIME;
+use tidegate_harness::fleet;
+use tidegate_harness::load::{Asking, Load, judge_writes};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

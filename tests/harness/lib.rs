@@ -7,8 +7,10 @@
 pub mod binary;
 pub mod cluster;
 pub mod edge;
+pub mod fleet;
 pub mod http;
 pub mod link;
+pub mod load;
 pub mod process;
 pub mod report;
 pub mod wait;

@@ -92,7 +92,7 @@ fn layers(root: &Path) -> Result<String> {
 
 /// The first sentence of a crate's header.
 fn purpose(dir: &Path) -> Result<String> {
-    let candidates = ["src/lib.rs", "src/main.rs", "harness/lib.rs"];
+    let candidates = ["src/lib.rs", "src/main.rs", "lib.rs"];
     let Some(path) = candidates.iter().map(|name| dir.join(name)).find(|path| path.exists()) else {
         return Ok(String::new());
     };

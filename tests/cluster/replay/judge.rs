@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tidegate_client::{Client, Consistency, device};
+use tidegate_harness::cluster::Cluster;
 use tidegate_model::{Object, ObjectKind, ProductId, RolloutState, Salt, Timestamp};
-use tidegate_tests::cluster::Cluster;
 
 use super::rules::{Document, Graph, Target, age, choose};
-use crate::fleet;
+use tidegate_harness::fleet;
 
 /// Versions asked about in one call.
 const VERSIONS_PER_CALL: usize = 20;

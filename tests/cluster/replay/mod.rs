@@ -10,9 +10,9 @@ use std::path::Path;
 
 use judge::Judge;
 use rules::{Document, age};
-use tidegate_tests::cluster::Cluster;
+use tidegate_harness::cluster::Cluster;
 
-use tidegate_tests::report;
+use tidegate_harness::report;
 
 use crate::ONE_AT_A_TIME;
 

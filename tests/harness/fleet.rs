@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cluster::Cluster;
+use crate::wait;
 use tidegate_client::{Client, Options};
 use tidegate_platform::{Platform, TcpNetwork};
-use tidegate_tests::cluster::Cluster;
-use tidegate_tests::wait;
 
 /// Release that devices of the fleet run.
 pub const OLD: &str = "r0";
@@ -49,7 +49,7 @@ pub async fn agree(cluster: &Cluster) {
 
 /// What a device of the fleet asks.
 pub fn request(device: &str) -> serde_json::Value {
-    tidegate_tests::cluster::check_request("app", device, OLD)
+    crate::cluster::check_request("app", device, OLD)
 }
 
 /// A client of these nodes.

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::cluster::Cluster;
+use crate::http::Device;
+use crate::wait;
 use tidegate_client::{Client, Consistency, Run};
 use tidegate_manifest::Source;
 use tidegate_model::{Document, ObjectKind};
-use tidegate_tests::cluster::Cluster;
-use tidegate_tests::http::Device;
-use tidegate_tests::wait;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
@@ -30,7 +30,9 @@ const CHECK_PATIENCE: Duration = Duration::from_secs(2);
 pub struct Seen {
     /// Index of the node that was asked first.
     pub node: usize,
+    /// When it was sent.
     pub sent: Instant,
+    /// Time until the answer, over all tries.
     pub took: Duration,
     /// Reason and target, or why there is no decision.
     pub heard: Result<String, String>,
@@ -60,7 +62,9 @@ pub struct Load {
 
 /// What became of it.
 pub struct Outcome {
+    /// Every check.
     pub seen: Vec<Seen>,
+    /// Names of the registered devices whose write was acknowledged, and when.
     pub acknowledged: Vec<(String, Instant)>,
     /// Writes that came to nothing, in the client's words.
     pub refused: Vec<String>,

@@ -4,6 +4,17 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+
+/// Takes the binaries from this folder, where the caller has built them, instead of building anything.
+///
+/// # Panics
+/// When binaries were asked for before.
+pub fn use_folder(folder: PathBuf) {
+    let is_first = FOLDER.set(folder).is_ok();
+    assert!(is_first, "the folder of the binaries must be set before any is asked for");
+}
+
 /// Path of the product's binary, built in the same profile as the running test.
 pub fn path() -> &'static PathBuf {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
@@ -20,7 +31,6 @@ pub fn altered() -> &'static PathBuf {
 /// has just happened when the whole workspace is tested: any narrower build would choose other features and compile
 /// half of the workspace again.
 fn folder() -> &'static PathBuf {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let test = std::env::current_exe().expect("a test knows its own file");
         let folder = test.parent().and_then(|deps| deps.parent()).expect("tests are in target/PROFILE/deps").to_owned();

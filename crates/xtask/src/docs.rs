@@ -52,7 +52,7 @@ pub fn differences(root: &Path) -> Result<Vec<String>> {
 pub fn dangling(root: &Path) -> Result<Vec<String>> {
     let page = fs::read_to_string(root.join(ARCHITECTURE)).with_context(|| format!("cannot read {ARCHITECTURE}"))?;
     let mut sources = String::new();
-    for folder in ["crates", "tests"] {
+    for folder in ["crates", "tests", "bench"] {
         for path in walk(&root.join(folder), |path| path.extension().is_some_and(|extension| extension == "rs"))? {
             sources.push_str(&fs::read_to_string(&path)?);
         }
@@ -69,7 +69,7 @@ fn layers(root: &Path) -> Result<String> {
     let read = |path: &Path| -> Result<Table> { Ok(fs::read_to_string(path)?.parse()?) };
     let rules = Rules::from_manifest(&read(&root.join("Cargo.toml"))?)?;
     let mut rows = Vec::new();
-    for folder in ["crates", "tests"] {
+    for folder in ["crates", "tests", "bench"] {
         for path in walk(&root.join(folder), |path| path.file_name().is_some_and(|name| name == "Cargo.toml"))? {
             let krate = Crate::from_manifest(&read(&path)?)?;
             let dir = path.parent().expect("a manifest lies in a folder");

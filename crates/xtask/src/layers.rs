@@ -41,7 +41,7 @@ pub fn violations(root: &Path) -> Result<Vec<String>> {
     };
     let workspace = read(&root.join("Cargo.toml"))?;
     let mut crates = Vec::new();
-    for folder in ["crates", "tests"] {
+    for folder in ["crates", "tests", "bench"] {
         for path in walk(&root.join(folder), |path| path.file_name().is_some_and(|name| name == "Cargo.toml"))? {
             crates.push(Crate::from_manifest(&read(&path)?)?);
         }

@@ -45,7 +45,7 @@ pub fn page(root: &Path) -> Result<String> {
 /// The tests of the workspace by the law that they show.
 fn shown(root: &Path) -> Result<BTreeMap<String, Vec<Shown>>> {
     let mut shown: BTreeMap<String, Vec<Shown>> = BTreeMap::new();
-    for folder in ["crates", "tests"] {
+    for folder in ["crates", "tests", "bench"] {
         for path in walk(&root.join(folder), |path| path.extension().is_some_and(|extension| extension == "rs"))? {
             let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
             let file = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");

@@ -34,7 +34,7 @@ pub struct Findings {
 /// A file that cannot be read.
 pub fn look(root: &Path) -> Result<Findings> {
     let mut findings = Findings::default();
-    for folder in ["crates", "tests", "fuzz"] {
+    for folder in ["crates", "tests", "bench", "fuzz"] {
         let is_rust = |path: &Path| path.extension().is_some_and(|extension| extension == "rs");
         for path in walk(&root.join(folder), is_rust)? {
             let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -122,7 +122,7 @@ fn forbidden(line: &str) -> Option<String> {
 
 fn is_test_file(path: &str) -> bool {
     let is_part = |part: &str| ["tests", "testing", "scripts", "benches", "harness"].contains(&part);
-    path.starts_with("tests/") || path.split('/').any(is_part) || path.ends_with("/tests.rs")
+    path.starts_with("tests/") || path.starts_with("bench/") || path.split('/').any(is_part) || path.ends_with("/tests.rs")
 }
 
 /// Sleeping in the simulation takes no time.

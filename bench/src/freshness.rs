@@ -15,6 +15,8 @@ use tidegate_harness::fleet;
 
 use crate::figures::{Times, ms};
 use crate::freshness::crowd::Crowd;
+pub use crate::freshness::crowd::signed_us;
+pub use crate::freshness::pauses::{AtNodes, at_nodes};
 use crate::{machine, product, table};
 
 /// No offer is older than this; the default of nodes and edges.
@@ -43,11 +45,11 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let machine = machine::describe();
     table::say(format!("measured on {machine}"));
     let nodes = {
-        let cluster = Cluster::start(3).await;
+        let cluster = Cluster::start_direct(3, "").await;
         fleet::load(&cluster).await;
         pauses::at_nodes(&cluster, arguments.rounds).await?
     };
-    let mut cluster = Cluster::start(3).await;
+    let mut cluster = Cluster::start_direct(3, "").await;
     fleet::load(&cluster).await;
     let began = Instant::now();
     let crowd = Crowd::start(&cluster, arguments.edges);

@@ -2,12 +2,20 @@
 //! processes, and must not be needed by it.
 //!
 //! Start with the subcommand: `freshness` (how long a pause takes to be everywhere, and how old an offer can be under each
-//! fault).
+//! fault) or `compare` (ours beside what people would use instead).
 
+mod awake;
+mod checks;
+mod compare;
 mod figures;
 mod freshness;
+mod http1;
 mod machine;
+mod peers;
 mod product;
+mod propagation;
+mod slices;
+mod store;
 mod table;
 
 use clap::Parser;
@@ -17,11 +25,18 @@ use clap::Parser;
 enum Bench {
     /// Pause-to-everywhere for three nodes and for many edges, restarts, and the age of offers under each fault.
     Freshness(freshness::Arguments),
+    /// Ours beside its peers: checks, replicated state, propagation.
+    Compare(compare::Arguments),
+    /// The bare server that checks are compared with; other subcommands start it.
+    #[command(hide = true)]
+    ServeFixed(peers::hyper::Arguments),
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Bench::parse() {
         Bench::Freshness(arguments) => freshness::run(&arguments).await,
+        Bench::Compare(arguments) => compare::run(&arguments).await,
+        Bench::ServeFixed(arguments) => peers::hyper::serve(&arguments).await,
     }
 }

@@ -46,6 +46,12 @@ pub fn free_address() -> SocketAddr {
 const FIRST_PORT: u32 = 12_000;
 const PORTS: u32 = 20_000;
 
+/// Addresses of a node without any proxy.
+fn draw_direct() -> Addresses {
+    let peer = free_address().to_string();
+    Addresses { device: free_address().to_string(), admin: free_address().to_string(), peer: peer.clone(), peer_proxy: peer }
+}
+
 /// Addresses of a node, with a proxy before its peer listener.
 async fn draw_addresses(links: &Links, id: u64) -> Addresses {
     let peer = free_address();
@@ -69,6 +75,14 @@ impl Cluster {
         Self::start_build(count, extra, Build::Product).await
     }
 
+    /// The same, with nothing between the nodes: no link of it can be cut.
+    pub async fn start_direct(count: u64, extra: &str) -> Self {
+        let mut cluster =
+            Self::with_addresses((1..=count).map(|_| draw_direct()).collect(), Links::default(), extra, Build::Product);
+        cluster.launch().await;
+        cluster
+    }
+
     /// The same, of another program.
     pub async fn start_build(count: u64, extra: &str, build: Build) -> Self {
         let mut cluster = Self::prepare(count, extra, build).await;
@@ -78,14 +92,18 @@ impl Cluster {
 
     /// Nodes that are configured to form a cluster, and not started.
     pub async fn prepare(count: u64, extra: &str, build: Build) -> Self {
-        let folder = TempDir::new().expect("there is a temporary folder");
         let links = Links::default();
         let mut addresses = Vec::new();
         for id in 1..=count {
             addresses.push(draw_addresses(&links, id).await);
         }
+        Self::with_addresses(addresses, links, extra, build)
+    }
+
+    fn with_addresses(addresses: Vec<Addresses>, links: Links, extra: &str, build: Build) -> Self {
+        let folder = TempDir::new().expect("there is a temporary folder");
         let bootstrap: Vec<String> = addresses.iter().map(|a| a.peer_proxy.clone()).collect();
-        let nodes = (1..=count)
+        let nodes = (1..)
             .zip(addresses)
             .map(|(id, addresses)| Process::new(folder.path(), id, addresses, &bootstrap, extra, build))
             .collect();

@@ -79,8 +79,8 @@ impl Freshness {
     /// a thousandth for the clock's rate. `None` when the clocks disagree about the time since: then it counts no more.
     #[must_use]
     pub fn staleness(&self, proof: &Proof) -> Option<Duration> {
-        let now = self.inner.clock.boot();
-        let offset_ms = offset_ms(self.inner.clock.wall_ms(), now);
+        let (now, wall_ms) = self.inner.clock.both();
+        let offset_ms = offset_ms(wall_ms, now);
         if is_apart(proof.offset_ms, offset_ms) {
             self.forget();
             return None;
@@ -139,7 +139,9 @@ impl Freshness {
     #[must_use]
     pub fn asking(&self) -> Asked {
         let at = self.inner.clock.boot();
-        let offset_ms = offset_ms(self.inner.clock.wall_ms(), at);
+        // The time of asking comes first: the age counts from it.
+        let (boot, wall_ms) = self.inner.clock.both();
+        let offset_ms = offset_ms(wall_ms, boot);
         if self.proof().is_some_and(|proof| is_apart(proof.offset_ms, offset_ms)) {
             tracing::warn!("wall and boot clock disagree, freshness dropped");
             self.forget();

@@ -129,8 +129,7 @@ impl Freshness {
         if self.inner.faults.never_expires() {
             return Some(Duration::ZERO);
         }
-        let now = self.inner.clock.boot();
-        let wall_ms = self.inner.clock.wall_ms();
+        let (now, wall_ms) = self.inner.clock.both();
         if is_apart(proof.offset_ms, offset_ms(wall_ms, now)) {
             self.drop_proof(Some(proof));
             return None;

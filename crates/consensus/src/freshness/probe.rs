@@ -77,8 +77,8 @@ impl Probe {
     }
 
     fn look(&self) -> Look {
-        let clock = &self.freshness.inner.clock;
-        Look { offset_ms: offset_ms(clock.wall_ms(), clock.boot()) }
+        let (boot, wall_ms) = self.freshness.inner.clock.both();
+        Look { offset_ms: offset_ms(wall_ms, boot) }
     }
 
     /// One probe, with a nonce of its own: a repeated question is a new question.

@@ -64,7 +64,8 @@ impl Walls {
 
     /// This node's wall clock ahead of its boot clock.
     fn own_ms(&self) -> i64 {
-        offset_ms(self.clock.wall_ms(), self.clock.boot())
+        let (boot, wall_ms) = self.clock.both();
+        offset_ms(wall_ms, boot)
     }
 
     /// How far this node's wall clock lies ahead of the cluster's; 0 as long as nobody else was heard.

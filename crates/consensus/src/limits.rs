@@ -66,7 +66,7 @@ pub const APPENDS_IN_FLIGHT_MAX: usize = 16;
 /// A leader whose log takes longer than this for one write hands leadership on.
 pub const DISK_SLOW_MAX: Duration = Duration::from_secs(3);
 
-/// A node whose log takes longer than this for one write stops with a fault.
+/// A node whose log takes longer than this for one write stops with a fault, unless the log waits for room on a full disk.
 pub const DISK_STALL_MAX: Duration = Duration::from_secs(10);
 
 /// Longest wait for the quorum round of a read barrier or probe; then it failed.

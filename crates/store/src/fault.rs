@@ -20,12 +20,12 @@ pub enum Fault {
         source: Arc<io::Error>,
     },
     /// No space is left. Not an I/O error: what was there before is whole.
-    #[error("no space left for {needed} bytes of {}", path.display())]
+    #[error("no room for {}: {reason}", path.display())]
     Full {
-        /// The file that could not grow.
+        /// The file that could not grow, or the folder in which none could be made.
         path: PathBuf,
-        /// Bytes asked for.
-        needed: u64,
+        /// What the system said.
+        reason: String,
     },
     /// Bytes that were promised to be durable are not what was written.
     #[error("{} is damaged at offset {offset}: {damage}", path.display())]
@@ -175,10 +175,12 @@ pub enum Damage {
 }
 
 impl Fault {
-    /// Turns what the system said into a fault; "no space" is kept apart.
+    /// Turns what the system said into a fault; "no space" is kept apart, and so is a limit on the size of files, which is
+    /// the same to whoever has to write: what was there before is whole.
     pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
-        if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
-            return Self::Full { path: path.to_owned(), needed: 0 };
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        if matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge) {
+            return Self::Full { path: path.to_owned(), reason: source.to_string() };
         }
         Self::Io { operation, path: path.to_owned(), source: Arc::new(source) }
     }

@@ -25,6 +25,9 @@ pub const LOW_MARK_SEGMENTS: u32 = 3;
 /// Bytes at the end of a segment that entries may not use, so that a log that is full can still be opened and sealed.
 pub const SEGMENT_TAIL_ROOM: u32 = 4096;
 
+/// Pause between two looks of a log that has used up its segments and waits for room on the disk.
+pub const ROOM_PAUSE: Duration = Duration::from_millis(250);
+
 /// Zeros written per step while a spare segment is made, in bytes. Larger steps delay the next group commit.
 pub const ZERO_STEP_BYTES: u32 = 256 * 1024;
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tidegate_platform::TokioSpawner;
@@ -54,6 +54,51 @@ async fn a_thread_drives_the_log_until_the_last_handle_is_gone() {
     drop(reader);
     end.recv_timeout(DEADLINE).expect("the driver ends when no handle is left").unwrap();
     assert_eq!(count.load(Ordering::SeqCst), total, "the queue is worked off first");
+}
+
+/// Appends until the thread that drives the log waits for room; returns how many were taken.
+fn append_until_it_waits(log: &Log, mut done: impl FnMut() -> Done) -> u64 {
+    let (mut total, deadline) = (0, Instant::now() + DEADLINE);
+    while !log.space().is_waiting {
+        match log.submit(append(total), done()) {
+            Ok(()) => total += 1,
+            Err(refused) => assert!(matches!(refused, Refused::Busy), "{refused}"),
+        }
+        assert!(Instant::now() < deadline, "it never waited");
+    }
+    total
+}
+
+#[test]
+fn a_thread_without_room_waits_and_goes_on_when_there_is_some() {
+    let vfs = FaultVfs::new();
+    let (_home, log, writer) = open(&vfs);
+    vfs.set_capacity(Some(vfs.used()));
+    let driver = std::thread::spawn(move || writer.run());
+    let count = Arc::new(AtomicU64::new(0));
+    let total = append_until_it_waits(&log, || counting(&count));
+    assert!(log.space().below_low_mark);
+    assert!(count.load(Ordering::SeqCst) < total, "nothing is said to be durable that has no place yet");
+    vfs.set_capacity(None);
+    let deadline = Instant::now() + DEADLINE;
+    while count.load(Ordering::SeqCst) < total || log.space().is_waiting {
+        assert!(Instant::now() < deadline, "{:?}", log.space());
+        std::thread::yield_now();
+    }
+    drop(log);
+    driver.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_thread_that_waits_for_room_ends_when_nobody_is_left_to_wait_for_it() {
+    let vfs = FaultVfs::new();
+    let (_home, log, writer) = open(&vfs);
+    vfs.set_capacity(Some(vfs.used()));
+    let driver = std::thread::spawn(move || writer.run());
+    append_until_it_waits(&log, || Box::new(drop));
+    drop(log);
+    let fault = driver.join().unwrap().unwrap_err();
+    assert!(fault.is_full(), "{fault}");
 }
 
 #[tokio::test]

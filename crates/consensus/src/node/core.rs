@@ -93,6 +93,11 @@ impl<Rt: Runtime, A: Application> Core<Rt, A> {
         self.log.load().as_ref().is_some_and(|log| log.store().space().below_low_mark)
     }
 
+    /// Whether the log waits for room on the disk, which is not the silence of a disk that stalls.
+    pub(crate) fn is_disk_waited_for(&self) -> bool {
+        self.log.load().as_ref().is_some_and(|log| log.store().space().is_waiting)
+    }
+
     fn check_proposal(&self, payload: &Bytes, priority: Priority) -> Result<(), ProposeError> {
         if self.health.is_stopped() {
             return Err(ProposeError::Stopped);

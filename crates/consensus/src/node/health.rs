@@ -121,7 +121,8 @@ pub(crate) async fn watch_disk<Rt: Runtime, A: Application>(core: Arc<Core<Rt, A
             () = tokio::time::sleep(Duration::from_millis(250)) => {}
         }
         let stalled = pending.stalled_for();
-        if stalled > DISK_STALL_MAX {
+        // A full disk does what it is asked: it says that it is full. The log goes on when there is room.
+        if stalled > DISK_STALL_MAX && !core.is_disk_waited_for() {
             let stalled_ms = stalled.as_millis().try_into().unwrap_or(u64::MAX);
             core.health.fail(Fault::DiskStalled { stalled_ms });
             return;

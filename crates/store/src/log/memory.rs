@@ -89,6 +89,6 @@ impl LogStore for MemLog {
     }
 
     fn space(&self) -> Space {
-        Space { free_segments: u32::MAX, below_low_mark: false }
+        Space { free_segments: u32::MAX, below_low_mark: false, is_waiting: false }
     }
 }

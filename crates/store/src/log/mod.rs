@@ -200,7 +200,7 @@ fn assemble(
         max_index: segment.max_index,
     });
     let entry_bytes_max = active::entry_bytes_max(header.segment_bytes);
-    let space = Space { free_segments: 0, below_low_mark: false };
+    let space = Space { free_segments: 0, below_low_mark: false, is_waiting: false };
     let shared = Arc::new(Shared::new(view, open, header.identity.store.0, space, entry_bytes_max));
     Ok(LogWriter {
         shared,
@@ -214,6 +214,7 @@ fn assemble(
         written,
         opens,
         places: Vec::new(),
+        when_full: writer::WhenFull::Fail,
     })
 }
 

@@ -92,6 +92,8 @@ pub struct Space {
     /// Fewer are ready than the low mark, and the disk had no room for another: accept emergency commands only. Clears
     /// itself when there is room again.
     pub below_low_mark: bool,
+    /// The driver has nothing left to write to, and waits for room: what is queued is durable once there is some.
+    pub is_waiting: bool,
 }
 
 /// Why an operation was not taken. Nothing of it happened.

@@ -104,8 +104,10 @@ impl Pool {
         while self.ready.is_empty() && !self.is_starved {
             self.step_towards(1, Pace::AtOnce)?;
         }
-        let needed = u64::from(self.segment_bytes);
-        self.ready.pop_front().ok_or_else(|| Fault::Full { path: self.dir.clone(), needed })
+        self.ready.pop_front().ok_or_else(|| Fault::Full {
+            path: self.dir.clone(),
+            reason: format!("no segment of {} bytes can be made", self.segment_bytes),
+        })
     }
 
     /// Does a small part of what is needed to have all spares ready; says whether there is more to do.

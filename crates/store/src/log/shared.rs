@@ -11,7 +11,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use super::op::{Done, LogId, Op, Refused, Space};
 use super::view::{Place, View};
 use crate::fault::Fault;
-use crate::limits::{DRIVE_BYTES_MAX, DRIVE_OPS_MAX, QUEUE_BYTES_UNIT, QUEUE_BYTES_UNITS_MAX, QUEUE_OPS_MAX};
+use crate::limits::{DRIVE_BYTES_MAX, DRIVE_OPS_MAX, QUEUE_BYTES_UNIT, QUEUE_BYTES_UNITS_MAX, QUEUE_OPS_MAX, ROOM_PAUSE};
 
 /// The place in the queue that an operation takes; given back when it has been completed.
 #[derive(Debug)]
@@ -214,6 +214,14 @@ impl Shared {
                 found => return found,
             }
         }
+    }
+
+    /// Blocks for a while, after which the disk may have room again. `Closed` if nobody waits for that any more.
+    pub(crate) fn wait_for_room(&self) -> Wake {
+        let inner = self.lock();
+        let waited = self.condvar.wait_timeout_while(inner, ROOM_PAUSE, |inner| !inner.is_closed);
+        let (inner, _) = waited.expect("no panic happens under this lock");
+        if inner.is_closed { Wake::Closed } else { Wake::Work }
     }
 
     /// As [`Shared::wait_blocking`], in a task.

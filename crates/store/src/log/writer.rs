@@ -50,6 +50,16 @@ pub struct LogWriter {
     pub(crate) opens: u64,
     /// Records whose place readers do not know yet.
     pub(crate) places: Vec<(LogId, Place)>,
+    pub(crate) when_full: WhenFull,
+}
+
+/// What a driver does that needs a segment when there is no room for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhenFull {
+    /// Fails, and the log with it: whoever drives by hand or inline cannot be kept waiting.
+    Fail,
+    /// Waits until there is room, as a thread can.
+    Wait,
 }
 
 impl LogWriter {
@@ -167,7 +177,7 @@ impl LogWriter {
             self.active.sync()?
         }
         let header = Header { sequence: self.active.sequence + 1, ..self.header };
-        let spare = self.pool.take()?;
+        let spare = self.spare()?;
         let state = StateRecord {
             purged: self.written.purged,
             last_index: self.written.last_index,
@@ -191,6 +201,32 @@ impl LogWriter {
         let spare = Spare { path: full.path, file: full.file };
         self.full.push_back(Full { sequence: full.sequence, spare, max_index: full.max_index });
         Ok(())
+    }
+
+    /// A segment to go on in. A full disk is no fault: nothing is lost by waiting, and nobody was told that it is durable.
+    fn spare(&mut self) -> Result<Spare, Fault> {
+        loop {
+            match self.pool.take() {
+                Err(fault) if fault.is_full() && self.when_full == WhenFull::Wait => {
+                    self.publish_waiting(true);
+                    if self.shared.wait_for_room() == Wake::Closed {
+                        return Err(fault);
+                    }
+                }
+                taken => {
+                    self.publish_waiting(false);
+                    return taken;
+                }
+            }
+        }
+    }
+
+    fn publish_waiting(&self, is_waiting: bool) {
+        self.publish_space();
+        let mut inner = self.shared.lock();
+        if std::mem::replace(&mut inner.space.is_waiting, is_waiting) != is_waiting {
+            tracing::warn!(is_waiting, dir = %self.dir.display(), "log waits for room on the disk");
+        }
     }
 
     /// What follows a batch and nobody waits for: segments are given back, and the batch is marked as durable.
@@ -243,11 +279,13 @@ impl LogWriter {
         if inner.space.below_low_mark != below_low_mark {
             tracing::warn!(below_low_mark, free_segments, dir = %self.dir.display(), "log space changed");
         }
-        inner.space = Space { free_segments, below_low_mark };
+        inner.space = Space { free_segments, below_low_mark, ..inner.space };
     }
 
-    /// Drives until every handle is gone and the queue is empty, blocking this thread; or until a fault.
+    /// Drives until every handle is gone and the queue is empty, blocking this thread; or until a fault. Where there is no
+    /// room for another segment, it waits until there is.
     pub fn run(mut self) -> Result<(), Fault> {
+        self.when_full = WhenFull::Wait;
         self.fill_idle_time()?;
         while self.shared.wait_blocking() != Wake::Closed {
             self.work()?;

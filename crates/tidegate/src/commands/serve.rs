@@ -10,6 +10,9 @@ use tidegate_server::{Node, StartError, StartFailure};
 use crate::cli::{Config, Serve};
 use crate::exit::{Failure, Outcome};
 
+/// SIGXFSZ, which has this number on every architecture of Linux that is built for, and on macOS.
+const FILE_SIZE_SIGNAL: i32 = 25;
+
 /// Runs one node until it is told to stop or fails.
 pub async fn serve(arguments: &Serve) -> Outcome {
     let (config, _) = arguments.settings.load()?;
@@ -47,9 +50,12 @@ fn not_started(error: StartFailure) -> Failure {
     }
 }
 
-/// Completes at SIGTERM or SIGINT, and at the end of standard input if asked for.
+/// Completes at SIGTERM or SIGINT, and at the end of standard input if asked for. From here on a file that reaches the size
+/// limit of the process (`ulimit -f`) is an error where it is written, and no silent death.
 pub fn stop_signal(with_stdin: bool) -> Outcome<impl Future<Output = ()> + Send + 'static> {
     use tokio::signal::unix::{SignalKind, signal};
+    // Taken is enough: whoever wrote hears of it from the system call.
+    drop(signal(SignalKind::from_raw(FILE_SIZE_SIGNAL)).map_err(anyhow::Error::new)?);
     let mut terminate = signal(SignalKind::terminate()).map_err(anyhow::Error::new)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(anyhow::Error::new)?;
     let (ended, stdin_end) = tokio::sync::oneshot::channel();

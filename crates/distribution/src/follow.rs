@@ -14,7 +14,7 @@ use tonic::Streaming;
 
 use crate::batch::Batch;
 use crate::freshness::{Asked, Freshness};
-use crate::limits::{BACK_OFF_MAX, BACK_OFF_MIN, OPEN_WAIT_MAX, PROBES_MAX, SILENCE_MAX};
+use crate::limits::{BACK_OFF_MAX, BACK_OFF_MIN, LAGGING_STAY_MAX, LAGGING_STAY_MIN, OPEN_WAIT_MAX, PROBES_MAX, SILENCE_MAX};
 use crate::replica::{Held, Remedy, Replica, Step};
 use crate::stops::Stop;
 use crate::upstream::{Broken, Upstreams};
@@ -72,6 +72,18 @@ pub struct Following<S> {
     pub sink: S,
     /// Interval of the probes.
     pub probe_interval: Duration,
+    /// Age of an upstream's content at which another upstream is tried: well below the age at which this follower's own is
+    /// of no use, and above what an election costs, in which all upstreams are equally old.
+    pub age_max: Duration,
+}
+
+/// What an upstream's answers say about its age.
+#[derive(Default)]
+struct Ages {
+    /// An answer proved something new enough.
+    was_proven: bool,
+    /// Since when every answer has been too old.
+    lagging_since: Option<Instant>,
 }
 
 /// One open stream.
@@ -88,16 +100,21 @@ impl<S: Sink> Following<S> {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         // Followers that start together spread over the upstreams.
         let mut seat = usize::try_from(self.platform.random.u64() % 64).unwrap_or(0) % self.upstreams.addresses.len();
-        let mut failures = 0;
+        let (mut failures, mut laggards) = (0_u32, 0_u32);
         loop {
-            let mut was_proven = false;
+            let mut ages = Ages::default();
+            let stay = self.stay(laggards);
             let ended = tokio::select! {
                 biased;
                 _ = stop.wait_for(|is_stopping| *is_stopping) => return,
-                ended = self.session(seat, &mut was_proven) => ended,
+                ended = self.session(seat, stay, &mut ages) => ended,
             };
             self.freshness.unanswered();
-            failures = if was_proven { 0 } else { failures + 1 };
+            // Who answers has not failed, however old the answer.
+            let is_lagging = matches!(ended, Broken::Lagging { .. });
+            failures = if ages.was_proven || is_lagging { 0 } else { failures + 1 };
+            let before = if ages.was_proven { 0 } else { laggards };
+            laggards = if is_lagging { before + 1 } else { before };
             let ceiling = BACK_OFF_MIN.saturating_mul(2_u32.saturating_pow(failures.min(16))).min(BACK_OFF_MAX);
             let pause = full_jitter(ceiling, self.platform.random.u64());
             let upstream = self.upstreams.addresses[seat].as_str();
@@ -114,8 +131,16 @@ impl<S: Sink> Following<S> {
         }
     }
 
-    /// One stream, until it breaks.
-    async fn session(&mut self, seat: usize, was_proven: &mut bool) -> Broken {
+    /// How long to stay with an upstream that lags, after so many others did: not at all as long as one is untried.
+    fn stay(&self, laggards: u32) -> Duration {
+        let others = u32::try_from(self.upstreams.addresses.len()).unwrap_or(u32::MAX).saturating_sub(1);
+        let Some(rounds) = laggards.checked_sub(others) else { return Duration::ZERO };
+        let stay = LAGGING_STAY_MIN.saturating_mul(2_u32.saturating_pow(rounds.min(16))).min(LAGGING_STAY_MAX);
+        stay / 2 + full_jitter(stay, self.platform.random.u64())
+    }
+
+    /// One stream, until it breaks, or until the upstream has lagged for `stay` and there is another.
+    async fn session(&mut self, seat: usize, stay: Duration, ages: &mut Ages) -> Broken {
         let mut session = match self.open(seat).await {
             Ok(session) => session,
             Err(broken) => return broken,
@@ -136,9 +161,11 @@ impl<S: Sink> Following<S> {
                     };
                     // A kind of message that this build does not know is none of its business.
                     if let Some(message) = message {
-                        match self.take(&mut session, message).await {
-                            Ok(is_proven) => *was_proven |= is_proven,
-                            Err(broken) => return broken,
+                        if let Err(broken) = self.take(&mut session, message, ages).await {
+                            return broken;
+                        }
+                        if self.is_left(ages, stay) {
+                            return Broken::Lagging { age_max: self.age_max };
                         }
                     }
                     // After the message is taken in: compiling a large catalog is no silence.
@@ -175,8 +202,13 @@ impl<S: Sink> Following<S> {
         }
     }
 
-    /// Takes one message in and hands over what it brought; says whether a proof came of it.
-    async fn take(&mut self, session: &mut Session, message: Message) -> Result<bool, Broken> {
+    /// Whether an upstream that says this about its age is left for another.
+    fn is_left(&self, ages: &Ages, stay: Duration) -> bool {
+        self.upstreams.addresses.len() > 1 && ages.lagging_since.is_some_and(|since| since.elapsed() >= stay)
+    }
+
+    /// Takes one message in and hands over what it brought, and notes what an answer says about the upstream's age.
+    async fn take(&mut self, session: &mut Session, message: Message, ages: &mut Ages) -> Result<(), Broken> {
         let step = self.replica.take(message)?;
         let held = self.replica.held();
         match (step, held) {
@@ -188,15 +220,20 @@ impl<S: Sink> Following<S> {
                     self.sink.advanced(held, advanced);
                 }
                 // An answer to nothing that was asked on this stream proves nothing.
-                let Some(asked) = session.probes.remove(&nonce) else { return Ok(false) };
+                let Some(asked) = session.probes.remove(&nonce) else { return Ok(()) };
                 let staleness = staleness_ms.map(Duration::from_millis);
                 let is_proven = self.freshness.answered(asked, staleness, decision_time_ms);
                 self.sink.happened(Event::Probed { is_proven });
-                return Ok(is_proven);
+                if staleness.is_some_and(|age| age <= self.age_max) {
+                    ages.was_proven |= is_proven;
+                    ages.lagging_since = None;
+                } else {
+                    ages.lagging_since.get_or_insert_with(Instant::now);
+                }
             }
             (Step::Nothing | Step::Replaced | Step::Advanced(_) | Step::Answered { .. }, _) => {}
         }
-        Ok(false)
+        Ok(())
     }
 }
 

@@ -33,6 +33,11 @@ pub const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const PROBES_MAX: usize = 16;
 /// How long an upstream may say nothing although it was asked. Then the stream counts as broken.
 pub const SILENCE_MAX: Duration = Duration::from_secs(3);
+/// How long a follower stays with an upstream whose content is too old, once it has tried all of them in vain; it doubles
+/// with every further one, give or take a half.
+pub const LAGGING_STAY_MIN: Duration = Duration::from_millis(500);
+/// Longest such stay: followers of a cluster without a majority neither storm nor settle.
+pub const LAGGING_STAY_MAX: Duration = Duration::from_secs(10);
 /// Longest wait for a connection to one upstream. Then the next one is tried.
 pub const CONNECT_WAIT_MAX: Duration = Duration::from_secs(2);
 /// First pause after a stream broke; it doubles with every failure in a row, and all of it is jitter.

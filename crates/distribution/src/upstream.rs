@@ -1,6 +1,7 @@
 //! Connections to upstreams.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use tidegate_platform::Network;
@@ -40,6 +41,12 @@ pub enum Broken {
     /// Nothing came although it was asked.
     #[error("nothing was heard for {SILENCE_MAX:?}")]
     Silent,
+    /// It answers and does not know that what it has is new enough; another upstream may.
+    #[error("what the upstream has is older than {age_max:?}, or of unknown age")]
+    Lagging {
+        /// The age at which another one is looked for.
+        age_max: Duration,
+    },
     /// What came is not believed.
     #[error(transparent)]
     Refused(#[from] replica::Refused),

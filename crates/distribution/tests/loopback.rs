@@ -227,6 +227,7 @@ fn follow(addresses: &[SocketAddr], cluster_id: Option<u128>, products: &[&str])
         freshness: freshness.clone(),
         sink: Notes { held: Arc::clone(&held), notes: sender },
         probe_interval: Duration::from_millis(20),
+        age_max: Duration::from_millis(2_500),
     };
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(following.run(stopping));
@@ -292,6 +293,34 @@ async fn an_upstream_that_stops_is_left_for_one_that_runs() {
     stopping.closing.send_replace(true);
     let at = book.commit(vec![hold("a", "later")]);
     follower.reaches(at).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_is_too_old_is_left_for_one_that_is_not() {
+    let (fresh, old) = (Book::new(7, 1), Book::new(7, 1));
+    for age in [None, Some(Duration::from_secs(3))] {
+        *old.staleness.lock().unwrap() = age;
+        let (first, second, third) = (serve(&old).await, serve(&old).await, serve(&fresh).await);
+        let mut follower = follow(&[first.address, second.address, third.address], None, &[]);
+        let is_young = || follower.freshness.current_staleness().is_some_and(|age| age < Duration::from_secs(1));
+        let found = tokio::time::timeout(PATIENCE, follower.notes.wait_for(|_| is_young())).await.is_ok();
+        assert!(found, "left for the fresh one: {:?}", follower.notes.borrow());
+        assert!(follower.notes.borrow().iter().filter(|note| **note == Note::Lost).count() <= 2, "each was tried once");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_whose_upstreams_are_all_too_old_goes_round_and_takes_the_first_that_is_not() {
+    let books = [Book::new(7, 1), Book::new(7, 1)];
+    books.iter().for_each(|book| *book.staleness.lock().unwrap() = None);
+    let served = [serve(&books[0]).await, serve(&books[1]).await];
+    let mut follower = follow(&[served[0].address, served[1].address], None, &[]);
+    let lost = |notes: &Vec<Note>| notes.iter().filter(|note| **note == Note::Lost).count();
+    let rounds = tokio::time::timeout(PATIENCE, follower.notes.wait_for(|notes| lost(notes) >= 3)).await.is_ok();
+    assert!(rounds, "it goes round: {:?}", follower.notes.borrow());
+    assert_eq!(follower.freshness.current_staleness(), None);
+    *books[1].staleness.lock().unwrap() = Some(Duration::ZERO);
+    follower.hears("a proof", |note| *note == Note::Proven(true)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,6 +47,9 @@ pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(2);
 /// after the leader's clock was set.
 pub const CLOCK_WATCH_INTERVAL: Duration = Duration::from_millis(250);
 
+/// Pause between two looks of a leader at whether a majority still answers it.
+pub const MAJORITY_WATCH_INTERVAL: Duration = Duration::from_millis(250);
+
 /// Age at which another node's reported clock no longer counts.
 pub const CLOCK_REPORT_AGE_MAX: Duration = Duration::from_secs(10);
 

@@ -412,6 +412,7 @@ impl Startup {
         spawner.spawn("peer-listener", Box::pin(serve));
         spawner.spawn("consensus-metrics", Box::pin(health::follow_metrics(Arc::clone(core))));
         spawner.spawn("disk-watch", Box::pin(health::watch_disk(Arc::clone(core), pending)));
+        spawner.spawn("majority-watch", Box::pin(health::watch_majority(Arc::clone(core))));
         spawner.spawn("clock-watch", Box::pin(health::watch_clock(Arc::clone(core))));
         spawner.spawn("freshness-probe", Box::pin(recover_then_probe(Arc::clone(core), probe)));
     }

@@ -150,6 +150,29 @@ async fn an_isolated_leader_acknowledges_nothing_and_steps_down() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_was_left_alone_works_again_with_the_others() {
+    let mut cluster = Cluster::led(Retention::production()).await;
+    cluster.propose(numbered(1)).await;
+    let alone = cluster.leader().await;
+    let others: Vec<u64> = cluster.nodes.keys().copied().filter(|id| *id != alone).collect();
+    for other in &others {
+        cluster.stop(*other).await;
+    }
+    // Long enough for it to ask each of them to lead in its place.
+    let (until, mut pace) = (in_secs(6), tokio::time::interval(Duration::from_millis(200)));
+    while pace.tick().await < until {
+        let proposed = cluster.handle(alone).propose(numbered(2), Priority::Ordinary, in_secs(0)).await;
+        assert!(proposed.is_err(), "nobody else has it");
+    }
+    for other in &others {
+        cluster.start(*other).await;
+    }
+    let proposed = cluster.propose(numbered(3)).await;
+    cluster.applied_everywhere(proposed.index, 15).await;
+    cluster.assert_equal_ledgers();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wiped_node_is_refused_under_its_old_id() {
     let mut cluster = Cluster::led(Retention::production()).await;
     cluster.propose(numbered(1)).await;

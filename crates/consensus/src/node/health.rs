@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::core::Core;
 use super::log::Pending;
 use crate::application::Application;
-use crate::limits::{CLOCK_WATCH_INTERVAL, DISK_SLOW_MAX, DISK_STALL_MAX};
+use crate::limits::{CLOCK_WATCH_INTERVAL, DISK_SLOW_MAX, DISK_STALL_MAX, MAJORITY_WATCH_INTERVAL};
 use crate::roster::Members;
 use crate::runtime::Runtime;
 use crate::service::Fault;
@@ -132,6 +132,38 @@ pub(crate) async fn watch_disk<Rt: Runtime, A: Application>(core: Arc<Core<Rt, A
             && let Some(successor) = core.best_successor()
         {
             tracing::warn!(?stalled, successor, "the disk is slow, handing leadership on");
+            // Refused only by a node that has stopped.
+            let _ = core.raft.trigger().transfer_leader(successor).await;
+        }
+    }
+}
+
+/// Watches the majority: a leader that hears nobody may still be heard, and what it sends would keep the others from finding
+/// one that they can answer. It asks them to, one after the other; if it is not heard either, they have done so by themselves.
+pub(crate) async fn watch_majority<Rt: Runtime, A: Application>(core: Arc<Core<Rt, A>>) {
+    let mut stop = core.health.stopping();
+    let mut alone_since: Option<tokio::time::Instant> = None;
+    let mut asked = 0_usize;
+    loop {
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(MAJORITY_WATCH_INTERVAL) => {}
+        }
+        if !core.is_leader() || core.is_majority_answering() {
+            (alone_since, asked) = (None, 0);
+            continue;
+        }
+        let now = tokio::time::Instant::now();
+        let alone = now - *alone_since.get_or_insert(now);
+        // Nobody has answered a new leader yet; each successor is given the time of an election, too.
+        let successors = core.possible_successors();
+        let patience = core.election_max * (u32::try_from(asked).unwrap_or(u32::MAX).saturating_add(1));
+        if alone >= patience
+            && let Some(successor) = successors.get(asked % successors.len().max(1)).copied()
+        {
+            asked += 1;
+            tracing::warn!(?alone, successor, "no majority answers this leader, asking another voter to lead");
             // Refused only by a node that has stopped.
             let _ = core.raft.trigger().transfer_leader(successor).await;
         }

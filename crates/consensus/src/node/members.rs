@@ -154,6 +154,29 @@ impl<Rt: Runtime, A: Application> Core<Rt, A> {
         self.answered(node).is_some_and(|at| openraft::Instant::elapsed(&at) <= self.election_max * 2)
     }
 
+    /// Whether a majority of the voters, this node among them, answered within the last election timeout.
+    pub(crate) fn is_majority_answering(&self) -> bool {
+        let members = self.roster.load_full();
+        let voters: Vec<u64> = members.voters().map(|voter| voter.id).collect();
+        let has_answered = |id: u64| self.answered(id).is_some_and(|at| openraft::Instant::elapsed(&at) <= self.election_max);
+        let answering = voters.iter().filter(|id| **id == self.me() || has_answered(**id)).count();
+        answering * 2 > voters.len()
+    }
+
+    /// The other voters, the one with most of the log first, whether they answer or not.
+    pub(crate) fn possible_successors(&self) -> Vec<u64> {
+        let members = self.roster.load_full();
+        let mut others: Vec<u64> = members.voters().map(|voter| voter.id).filter(|id| *id != self.me()).collect();
+        others.sort_by_key(|id| std::cmp::Reverse(self.matched_index(*id)));
+        others
+    }
+
+    /// The last index that the follower is known to have, while this node leads.
+    fn matched_index(&self, node: u64) -> Option<u64> {
+        let matched = self.metrics(|metrics| metrics.replication.as_ref().and_then(|known| known.get(&node).copied().flatten()));
+        matched.map(|matched| matched.index)
+    }
+
     pub(crate) async fn transfer_leader(&self, to: Option<u64>, deadline: Instant) -> Result<u64, ChangeError> {
         self.require_leadership()?;
         let to = match to {
@@ -203,10 +226,7 @@ impl<Rt: Runtime, A: Application> Core<Rt, A> {
         let members = self.roster.load_full();
         let others = members.voters().map(|voter| voter.id);
         let others = others.filter(|id| *id != self.me() && self.is_answering(*id) && is_fit(*id));
-        let matched = |id: &u64| {
-            self.metrics(|metrics| metrics.replication.as_ref().and_then(|replication| replication.get(id).copied().flatten()))
-        };
-        others.max_by_key(|id| matched(id).map(|matched| matched.index))
+        others.max_by_key(|id| self.matched_index(*id))
     }
 
     fn require_leadership(&self) -> Result<(), ChangeError> {

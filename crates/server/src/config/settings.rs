@@ -108,7 +108,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "log.level",
         Kind::Text,
-        Some("info,openraft=warn"),
+        Some("info,openraft=warn,openraft::core::heartbeat=error"),
         "what is logged, such as `info` or `info,tidegate_server=debug`",
     ),
     setting("log.format", Kind::Word(&["text", "json"]), Some("text"), "form of a log line"),

@@ -66,6 +66,8 @@ pub const AUDIT_TAIL_MAX: usize = 1_024;
 pub const ROWS_PER_PAGE_MAX: usize = 500;
 /// Pause before other nodes are asked again for missing rows.
 pub const REFILL_PAUSE: Duration = Duration::from_millis(500);
+/// Pause before a journal that broke is emptied and filled again.
+pub const REBUILD_PAUSE: Duration = Duration::from_secs(1);
 /// Times that all other nodes are asked for rows that none of them has, before the node goes on without them.
 pub const REFILL_ROUNDS_MAX: usize = 20;
 /// Versions of one object that are looked at; the journal keeps fewer.

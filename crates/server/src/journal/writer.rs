@@ -11,7 +11,7 @@ use tidegate_store::journal::{JournalBounds, Row, RowKey};
 use tidegate_store::limits::PURGE_SLICE_MAX;
 
 use super::{Gap, Message, Rows, Shared};
-use crate::limits::JOURNAL_HELD_MAX;
+use crate::limits::{JOURNAL_HELD_MAX, REBUILD_PAUSE};
 use crate::wire;
 
 /// Appends until the sending side is gone.
@@ -103,7 +103,9 @@ impl Writer {
         match self.shared.journal.append(index, &stored) {
             Ok(()) => {}
             Err(tidegate_store::JournalError::NeedsRebuild) => {
-                // Emptied; the next message finds everything before it missing.
+                // On a full disk it breaks again as soon as it is filled: not as fast as it can. This thread may wait, its
+                // queue is bounded. Emptied, the next message finds everything before it missing.
+                std::thread::sleep(REBUILD_PAUSE);
                 self.reopen_if_needed();
                 return;
             }

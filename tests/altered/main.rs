@@ -1,8 +1,11 @@
 //! The product's node with something altered, for tests that the product itself cannot serve: its freshness broken on
-//! purpose, to prove that an oracle would notice; a wall clock that a test sets; the knowledge of an older or newer build.
+//! purpose, to prove that an oracle would notice; a wall clock and a disk that a test commands; the knowledge of an older or
+//! newer build.
 //!
 //! Takes the configuration file and, after it, `--sabotage NAME` and `--supports VERSION`. Lines of standard input set the
-//! clock (`clock MS`, ahead of the machine's); its end stops the node.
+//! clock (`clock MS`, ahead of the machine's) and the disk (`disk stall`, `disk go`); its end stops the node.
+
+mod stall;
 
 use std::io::BufRead as _;
 use std::sync::Arc;
@@ -14,6 +17,8 @@ use tidegate_model::Command;
 use tidegate_platform::{BootTime, Clock, Platform, SystemClock};
 use tidegate_server::node::Alterations;
 use tidegate_server::{Config, Fragment, Kinds, Node, logging};
+
+use crate::stall::StallingVfs;
 
 /// The machine's clocks, the wall clock moved.
 #[derive(Default)]
@@ -60,16 +65,25 @@ fn alterations(mut words: impl Iterator<Item = String>) -> anyhow::Result<Altera
 }
 
 /// Follows standard input until it ends.
-fn obey(clock: &SetClock) {
+fn obey(clock: &SetClock, disk: &StallingVfs) {
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-        if let Some(ahead_ms) = line.strip_prefix("clock ").and_then(|text| text.parse().ok()) {
+        if let Some(word) = line.strip_prefix("disk ") {
+            disk.set_stalled(word == "stall");
+        } else if let Some(ahead_ms) = line.strip_prefix("clock ").and_then(|text| text.parse().ok()) {
             clock.ahead_ms.store(ahead_ms, Ordering::Relaxed);
         }
     }
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let outcome = runtime.block_on(run());
+    // As the product: a thread that hangs at the disk does not keep the process.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn run() -> anyhow::Result<()> {
     let mut words = std::env::args().skip(1);
     let path = words.next().context("the configuration file is missing")?;
     let altered = alterations(words)?;
@@ -78,11 +92,13 @@ async fn main() -> anyhow::Result<()> {
     let (config, _) = Config::load([file])?;
     logging::start(&config);
     let clock = Arc::new(SetClock::default());
-    let platform = Platform { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..Platform::system() };
+    let disk = StallingVfs::default();
+    let (files, commanded) = (Arc::new(disk.clone()), disk);
+    let platform = Platform { clock: Arc::clone(&clock) as Arc<dyn Clock>, vfs: files, ..Platform::system() };
     let mut node = Node::start_altered(config, platform, altered).await?;
     let (ended, end) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
-        obey(&clock);
+        obey(&clock, &commanded);
         ended.send(()).ok();
     });
     tokio::select! {

@@ -101,7 +101,7 @@ async fn until_calm(cluster: &Cluster, victim: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn p_43_a_wrong_clock_opens_nothing_early_and_stops_no_writes() {
     let _one = ONE_AT_A_TIME.lock().await;
-    let mut cluster = Cluster::start_build(3, "", Build::Clocked).await;
+    let mut cluster = Cluster::start_build(3, "", Build::Commanded).await;
     fleet::load(&cluster).await;
     cluster.apply(&manifest(&in_half_an_hour())).await;
     for release in ["late1", "slow1"] {

@@ -7,7 +7,7 @@ mod damage;
 mod dev;
 mod disk;
 mod edges;
-mod failover;
+mod faults;
 mod freshness;
 mod guide;
 mod members;

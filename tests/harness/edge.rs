@@ -9,6 +9,9 @@ use crate::cluster::free_address;
 use crate::http::Device;
 use crate::{binary, wait};
 
+/// Draws of an upstream: with three to choose from, one is missed so often once in ten million times.
+const ATTACH_MAX: usize = 40;
+
 /// One edge; it ends with this value.
 pub struct Edge {
     /// What its answers call it.
@@ -75,6 +78,30 @@ impl Edge {
     /// Admin endpoint, as an edge below takes it.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.admin)
+    }
+
+    /// Starts it anew until the upstream that it draws is this one (`host:port`), and waits until it follows it.
+    pub async fn attach(&mut self, upstream: &str) {
+        for _ in 0..ATTACH_MAX {
+            self.kill();
+            let before = self.logged().len();
+            self.run();
+            let drawn = wait::until(&format!("{} follows an upstream", self.name), Duration::from_secs(30), || async {
+                let log = self.logged();
+                let line = log[before..].lines().find(|line| line.contains("following upstream"))?;
+                Some(line.contains(upstream) && !line.contains("not following"))
+            })
+            .await;
+            if drawn {
+                return;
+            }
+        }
+        panic!("{} never drew {upstream}", self.name);
+    }
+
+    /// What it has logged so far.
+    pub fn logged(&self) -> String {
+        std::fs::read_to_string(self.log()).unwrap_or_default()
     }
 
     /// Its log file.

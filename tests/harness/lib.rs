@@ -7,10 +7,12 @@
 pub mod binary;
 pub mod cluster;
 pub mod edge;
+pub mod faults;
 pub mod fleet;
 pub mod http;
 pub mod link;
 pub mod load;
 pub mod process;
 pub mod report;
+pub mod small_disk;
 pub mod wait;

@@ -28,8 +28,8 @@ pub enum Build {
     Product,
     /// A deliberately broken one, whose freshness never expires.
     NeverExpires,
-    /// The product with a wall clock that [`Process::set_clock`] sets.
-    Clocked,
+    /// The product with a wall clock that [`Process::set_clock`] sets, and a disk that [`Process::set_disk_stalled`] stops.
+    Commanded,
     /// A build of cluster version 1, to which deletion is unknown.
     Earlier,
     /// A build of cluster version 2, which brought deletion.
@@ -46,7 +46,7 @@ impl Build {
                 return command;
             }
             Self::NeverExpires => &["--sabotage", "never-expires"],
-            Self::Clocked => &[],
+            Self::Commanded => &[],
             Self::Earlier => &["--supports", "1"],
             Self::Later => &["--supports", "2"],
         };
@@ -129,11 +129,28 @@ impl Process {
         self.build = build;
     }
 
-    /// Sets the wall clock of a [`Build::Clocked`] node, in milliseconds ahead of the machine's.
+    /// Sets the wall clock of a [`Build::Commanded`] node, in milliseconds ahead of the machine's.
     pub fn set_clock(&mut self, ahead_ms: i64) {
-        assert_eq!(self.build, Build::Clocked, "only this build has a clock of its own");
+        self.command(&format!("clock {ahead_ms}"));
+    }
+
+    /// Stops the disk of a [`Build::Commanded`] node: whatever changes a file hangs. Or lets it go on.
+    pub fn set_disk_stalled(&mut self, is_stalled: bool) {
+        self.command(if is_stalled { "disk stall" } else { "disk go" });
+    }
+
+    fn command(&mut self, line: &str) {
+        assert_eq!(self.build, Build::Commanded, "only this build takes commands");
         let stdin = self.child.as_mut().and_then(|child| child.stdin.as_mut()).expect("the node runs");
-        writeln!(stdin, "clock {ahead_ms}").and_then(|()| stdin.flush()).expect("the node listens");
+        writeln!(stdin, "{line}").and_then(|()| stdin.flush()).expect("the node listens");
+    }
+
+    /// Limits the size of every file that this running node writes, as `ulimit -f` does; no limit for `None`.
+    pub fn limit_file_size(&self, bytes: Option<u64>) {
+        use rustix::process::{Resource, Rlimit, prlimit};
+        // The hard limit stays, or an ordinary user could not take it back.
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(Some(self.raw_pid()), Resource::Fsize, limit).expect("the process is ours");
     }
 
     /// Waits for its end and returns its exit code; `None` after a signal.
@@ -147,9 +164,12 @@ impl Process {
 
     /// Sends a signal such as `STOP` or `CONT`.
     pub fn signal(&self, signal: rustix::process::Signal) {
-        let pid = self.pid().expect("a signal goes to a running node");
-        let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("process ids are small")).expect("not zero");
-        rustix::process::kill_process(pid, signal).expect("the process is ours");
+        rustix::process::kill_process(self.raw_pid(), signal).expect("the process is ours");
+    }
+
+    fn raw_pid(&self) -> rustix::process::Pid {
+        let pid = self.pid().expect("the node runs");
+        rustix::process::Pid::from_raw(i32::try_from(pid).expect("process ids are small")).expect("not zero")
     }
 
     /// Whether every thread of it is stopped: a moment after the signal one may still finish what it is at.

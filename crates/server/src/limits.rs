@@ -58,6 +58,10 @@ pub const STREAM_BYTES_MAX: usize = 1024 * 1024;
 pub const AUDIT_SCAN_MAX: usize = 20_000;
 /// Entries whose rows wait to be written to the journal. Beyond it rows are dropped and fetched from another node later.
 pub const JOURNAL_QUEUE_MAX: usize = 16_384;
+/// Entries whose rows are written to the journal together.
+pub const JOURNAL_BATCH_MAX: usize = 512;
+/// How long rows wait for others to be written with. Whoever waits for them ends that wait.
+pub const JOURNAL_LINGER: Duration = Duration::from_millis(50);
 /// Entries whose rows are held back behind a gap. Beyond it the gap grows over them.
 pub const JOURNAL_HELD_MAX: usize = 16_384;
 /// Audit records that a tail may lag behind; then it hears `COMPACTED`.

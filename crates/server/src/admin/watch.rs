@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status};
 use super::{Desk, id};
 use crate::codec;
 use crate::context::Context;
-use crate::limits::{WATCH_BUFFER_MAX, WATCH_CATCH_UP_MAX, WATCH_CHANGES_MAX};
+use crate::limits::{JOURNAL_LINGER, WATCH_BUFFER_MAX, WATCH_CATCH_UP_MAX, WATCH_CHANGES_MAX};
 use crate::pages::product_of;
 use crate::published::Published;
 use crate::refusal::Door;
@@ -160,6 +160,8 @@ impl Context {
         let published = self.shelf.load();
         let floor = self.shelf.recent_floor();
         let books = self.books.clone();
+        // Rows are written a little later than entries are applied. Where they are missing for longer, the answer says so.
+        let _is_written = books.wait_for(published.state.applied_index(), JOURNAL_LINGER * 4).await.is_ok();
         let read = move || {
             let compacted = || Door::Compacted { from, floor };
             let rows = published.state.changes().since(from);

@@ -40,7 +40,7 @@ pub struct Rows {
 }
 
 /// How much the journal keeps, as the replicated settings say.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Bounds {
     history_versions_max: u64,
     audit_records_max: u64,
@@ -85,6 +85,8 @@ pub(super) enum Message {
     Page(wire::RowsAnswer),
     /// No node has the rows of the present gap: go on without them.
     GiveUp,
+    /// Somebody waits for what was handed over before.
+    Hurry,
 }
 
 /// Entries whose rows are missing, both included.
@@ -118,7 +120,9 @@ impl Hand {
         match self {
             Self::Queue(sender) => sender.try_send(message),
             Self::Inline(writer) => {
-                writer.lock().expect("no panic happens under this lock").take(message);
+                let mut writer = writer.lock().expect("no panic happens under this lock");
+                writer.take(message);
+                writer.commit();
                 Ok(())
             }
         }
@@ -228,6 +232,10 @@ impl Books {
     /// [`Door::Rebuilding`] after `timeout`.
     pub async fn wait_for(&self, index: u64, timeout: Duration) -> Result<(), Door> {
         let mut through = self.shared.through.subscribe();
+        if *through.borrow() < index {
+            // A full queue is written without delay anyway.
+            let _is_told = self.hand.offer(Message::Hurry).is_ok();
+        }
         let reached = tokio::time::timeout(timeout, through.wait_for(|through| *through >= index)).await;
         match reached {
             Ok(Ok(_)) => Ok(()),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Instant;
 
 use prost::Message as _;
 use tidegate_model::ObjectRef;
@@ -10,15 +11,26 @@ use tidegate_proto::storage::v1 as storage;
 use tidegate_store::journal::{JournalBounds, Row, RowKey};
 use tidegate_store::limits::PURGE_SLICE_MAX;
 
-use super::{Gap, Message, Rows, Shared};
-use crate::limits::{JOURNAL_HELD_MAX, REBUILD_PAUSE};
+use super::{Bounds, Gap, Message, Rows, Shared};
+use crate::limits::{JOURNAL_BATCH_MAX, JOURNAL_HELD_MAX, JOURNAL_LINGER, REBUILD_PAUSE};
 use crate::wire;
 
-/// Appends until the sending side is gone.
+/// Appends until the sending side is gone. What comes within a moment is written together: a batch of the database costs
+/// hardly more than one entry, and nobody who waits for rows waits that long, for they say [`Message::Hurry`].
 pub(super) fn run(shared: Arc<Shared>, receiver: &Receiver<Message>) {
     let mut writer = Writer::new(Arc::clone(&shared));
-    while let Ok(message) = receiver.recv() {
-        writer.take(message);
+    while let Ok(first) = receiver.recv() {
+        let until = Instant::now() + JOURNAL_LINGER;
+        let mut next = Ok(first);
+        while let Ok(message) = next {
+            let is_urgent = matches!(message, Message::Hurry | Message::Page(_) | Message::GiveUp);
+            writer.take(message);
+            if is_urgent || writer.batch.len() >= JOURNAL_BATCH_MAX {
+                break;
+            }
+            next = receiver.recv_timeout(until.saturating_duration_since(Instant::now()));
+        }
+        writer.commit();
     }
     // Without promise: whatever is lost is fetched again.
     if let Err(error) = shared.journal.flush() {
@@ -28,8 +40,12 @@ pub(super) fn run(shared: Arc<Shared>, receiver: &Receiver<Message>) {
 
 pub(super) struct Writer {
     shared: Arc<Shared>,
-    /// Rows are complete up to here.
+    /// Rows are complete up to here once the batch is committed.
     through: u64,
+    /// Entries in order whose rows are still to be stored.
+    batch: Vec<(u64, Option<Box<Rows>>)>,
+    /// Bounds of the last entry that told them.
+    bounds: Option<Bounds>,
     gap: Option<Gap>,
     /// What came after the gap, in order.
     held: VecDeque<Message>,
@@ -38,7 +54,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let through = *shared.through.borrow();
-        let mut writer = Self { shared, through, gap: None, held: VecDeque::new() };
+        let mut writer = Self { shared, through, batch: Vec::new(), bounds: None, gap: None, held: VecDeque::new() };
         writer.reopen_if_needed();
         writer
     }
@@ -60,16 +76,22 @@ impl Writer {
         self.shared.through.send_if_modified(|through| std::mem::replace(through, self.through) != self.through);
     }
 
+    /// Takes a message in; what it adds is stored by the next [`commit`](Self::commit).
     pub(super) fn take(&mut self, message: Message) {
         // Also before rows of other nodes are taken in, which do not say how many are to be kept.
         if let Message::Entry { rows, .. } = &message
             && let Some(bounds) = rows.bounds
+            && self.bounds != Some(bounds)
         {
+            // What came before keeps to the bounds that it came with.
+            self.commit();
+            self.bounds = Some(bounds);
             self.shared.journal.set_bounds(JournalBounds { history_versions: bounds.history_versions_max });
         }
         match message {
             Message::Page(page) => self.fill(page),
             Message::GiveUp => self.give_up(),
+            Message::Hurry => {}
             message @ (Message::Entry { .. } | Message::Reached { .. }) => {
                 if self.gap.is_none() {
                     self.follow(message);
@@ -93,32 +115,53 @@ impl Writer {
         }
         let rows = match message {
             Message::Entry { rows, .. } => Some(rows),
-            Message::Reached { .. } | Message::Page(_) | Message::GiveUp => None,
+            Message::Reached { .. } | Message::Page(_) | Message::GiveUp | Message::Hurry => None,
         };
-        self.append(index, rows.as_deref());
+        self.append(index, rows);
     }
 
-    fn append(&mut self, index: u64, rows: Option<&Rows>) {
-        let stored: Vec<Row> = rows.map_or_else(Vec::new, stored_rows);
-        match self.shared.journal.append(index, &stored) {
+    fn append(&mut self, index: u64, rows: Option<Box<Rows>>) {
+        self.through = index;
+        self.batch.push((index, rows));
+    }
+
+    /// Stores what was taken in, then tells whoever waits or listens.
+    pub(super) fn commit(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        if batch.is_empty() {
+            return;
+        }
+        let stored = |rows: &Option<Box<Rows>>| rows.as_deref().map_or_else(Vec::new, stored_rows);
+        let entries: Vec<(u64, Vec<Row>)> = batch.iter().map(|(index, rows)| (*index, stored(rows))).collect();
+        match self.shared.journal.append_all(&entries) {
             Ok(()) => {}
             Err(tidegate_store::JournalError::NeedsRebuild) => {
                 // On a full disk it breaks again as soon as it is filled: not as fast as it can. This thread may wait, its
                 // queue is bounded. Emptied, the next message finds everything before it missing.
                 std::thread::sleep(REBUILD_PAUSE);
+                self.through = *self.shared.through.borrow();
                 self.reopen_if_needed();
                 return;
             }
-            Err(error) => tracing::error!(index, %error, "rows of an entry cannot be kept"),
+            Err(error) => self.append_singly(&entries, &error),
         }
-        self.through = index;
         self.publish();
-        if let Some(rows) = rows {
-            if let Some(bounds) = rows.bounds {
-                self.purge(bounds.audit_records_max);
-            }
+        if let Some(bounds) = self.bounds {
+            self.purge(bounds.audit_records_max);
+        }
+        for rows in batch.into_iter().filter_map(|(_, rows)| rows) {
             // Nobody may be listening.
-            let _listeners = self.shared.news.send(Arc::new(rows.audit.clone()));
+            let _listeners = self.shared.news.send(Arc::new(rows.audit));
+        }
+    }
+
+    /// One entry among them cannot be kept: the others are.
+    fn append_singly(&self, entries: &[(u64, Vec<Row>)], refused: &tidegate_store::JournalError) {
+        tracing::debug!(%refused, entries = entries.len(), "a batch is taken apart");
+        for (index, rows) in entries {
+            if let Err(error) = self.shared.journal.append(*index, rows) {
+                tracing::error!(index, %error, "rows of an entry cannot be kept");
+            }
         }
     }
 
@@ -165,7 +208,7 @@ impl Writer {
             let Some(rows) = received_rows(audit, history.remove(&index).unwrap_or_default()).filter(|_| is_missing) else {
                 continue;
             };
-            self.append(index, Some(&rows));
+            self.append(index, Some(Box::new(rows)));
         }
         let reached = if page.next_index > 0 { page.next_index - 1 } else { page.applied_to };
         if reached > self.through {
@@ -192,11 +235,15 @@ impl Writer {
             return;
         }
         self.gap = None;
+        self.commit();
         self.shared.gap.send_replace(None);
-        if let Err(error) = self.shared.journal.rebuilt() {
-            tracing::warn!(%error, "the journal is not marked as complete");
+        // Not if the journal broke just now: then the next message finds the gap again.
+        if self.through >= gap.to {
+            if let Err(error) = self.shared.journal.rebuilt() {
+                tracing::warn!(%error, "the journal is not marked as complete");
+            }
+            tracing::info!(through = self.through, "history and audit rows are complete again");
         }
-        tracing::info!(through = self.through, "history and audit rows are complete again");
         for message in std::mem::take(&mut self.held) {
             self.take(message);
         }
@@ -208,7 +255,7 @@ fn bounds(message: &Message) -> (u64, u64) {
     match message {
         Message::Entry { previous, rows } => (*previous, rows.index()),
         Message::Reached { previous, index } => (*previous, *index),
-        Message::Page(_) | Message::GiveUp => (0, 0),
+        Message::Page(_) | Message::GiveUp | Message::Hurry => (0, 0),
     }
 }
 

@@ -244,28 +244,26 @@ impl Journal {
     /// Adds the rows of the log entry at `index`, all or none. An index that was appended before changes nothing, so a
     /// log may be replayed. `NeedsRebuild` if the journal broke: call [`Journal::reset`], then append from the start.
     pub fn append(&self, index: u64, rows: &[Row]) -> Result<(), JournalError> {
-        check_rows(rows)?;
+        self.append_all(&[(index, rows.to_vec())])
+    }
+
+    /// As [`Journal::append`] for several entries in the order of their indices, in as few batches of the table as the
+    /// bounds allow: one batch costs hardly more than one entry. Each batch is there as a whole or not at all.
+    pub fn append_all(&self, entries: &[(u64, Vec<Row>)]) -> Result<(), JournalError> {
+        entries.iter().try_for_each(|(_, rows)| check_rows(rows))?;
         let mut inner = self.lock();
         if inner.is_broken {
             return Err(JournalError::NeedsRebuild);
         }
-        if inner.applied_to.is_some_and(|applied| index <= applied) {
-            return Ok(());
+        let known = inner.applied_to;
+        let new = entries.partition_point(|(index, _)| known.is_some_and(|applied| *index <= applied));
+        let versions_max = self.history_versions.load(Ordering::Relaxed).max(1);
+        let mut rest = &entries[new..];
+        while !rest.is_empty() {
+            let (batch, later) = rest.split_at(rows::batch_len(rest, versions_max));
+            inner.store(batch, versions_max)?;
+            rest = later;
         }
-        let audit_records =
-            inner.audit_records + rows.iter().filter(|row| matches!(row.key, RowKey::Audit { .. })).count() as u64;
-        let changes = {
-            let versions_max = self.history_versions.load(Ordering::Relaxed).max(1);
-            rows::additions(inner.table.as_ref(), rows, versions_max)
-        };
-        let stored = changes.and_then(|mut changes| {
-            changes.insert(meta_key(META_APPLIED_TO), Some(codec::encode(&NumberV1 { number: index })));
-            changes.insert(meta_key(META_AUDIT_RECORDS), Some(codec::encode(&NumberV1 { number: audit_records })));
-            inner.table.apply(&changes)
-        });
-        inner.judge(stored)?;
-        inner.applied_to = Some(index);
-        inner.audit_records = audit_records;
         Ok(())
     }
 
@@ -336,6 +334,23 @@ impl Journal {
 }
 
 impl Inner {
+    /// Stores entries that follow those stored before, all or none.
+    fn store(&mut self, batch: &[(u64, Vec<Row>)], versions_max: u64) -> Result<(), JournalError> {
+        let Some((index, _)) = batch.last() else { return Ok(()) };
+        let rows = || batch.iter().flat_map(|(_, rows)| rows);
+        let audit_records = self.audit_records + rows().filter(|row| matches!(row.key, RowKey::Audit { .. })).count() as u64;
+        let changes = rows::additions(self.table.as_ref(), rows(), versions_max);
+        let stored = changes.and_then(|mut changes| {
+            changes.insert(meta_key(META_APPLIED_TO), Some(codec::encode(&NumberV1 { number: *index })));
+            changes.insert(meta_key(META_AUDIT_RECORDS), Some(codec::encode(&NumberV1 { number: audit_records })));
+            self.table.apply(&changes)
+        });
+        self.judge(stored)?;
+        self.applied_to = Some(*index);
+        self.audit_records = audit_records;
+        Ok(())
+    }
+
     /// Notes if the table below failed, which is the end of it.
     fn judge<T>(&mut self, result: Result<T, TableError>) -> Result<T, JournalError> {
         result.map_err(|error| {

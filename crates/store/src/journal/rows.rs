@@ -9,7 +9,7 @@ use super::codec::{self, NumberV1, PartV1};
 use super::keys::{KeyWriter, RowKey, Space, after_prefix};
 use super::table::{KeyRange, Order, Table, TableError};
 use super::{Row, Rows};
-use crate::limits::{PURGE_SLICE_MAX, ROW_PART_BYTES};
+use crate::limits::{PURGE_SLICE_MAX, ROW_PART_BYTES, ROWS_PER_APPEND_MAX};
 
 /// Changes to a table, by key; no value means removal.
 pub(super) type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -38,8 +38,36 @@ fn prefix_range(prefix: Vec<u8>) -> KeyRange {
     (prefix, end)
 }
 
+/// How many of these entries, at least one, go into one batch: the versions of an object that one batch adds must not
+/// exceed those that are kept, for a batch removes only what was there before it.
+pub(super) fn batch_len(entries: &[(u64, Vec<Row>)], versions_max: u64) -> usize {
+    let mut objects: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    let mut count = 0;
+    for (at, (_, rows)) in entries.iter().enumerate() {
+        count += rows.len();
+        let added = rows.iter().filter_map(|row| match &row.key {
+            RowKey::History { kind, id, .. } => Some((kind.as_str(), id.as_str())),
+            RowKey::Audit { .. } => None,
+        });
+        let mut is_full = count > ROWS_PER_APPEND_MAX;
+        for object in added {
+            let versions = objects.entry(object).or_default();
+            *versions += 1;
+            is_full |= *versions > versions_max;
+        }
+        if is_full && at > 0 {
+            return at;
+        }
+    }
+    entries.len()
+}
+
 /// What adding `rows` changes, including the removal of versions beyond `versions_max`.
-pub(super) fn additions(table: &dyn Table, rows: &[Row], versions_max: u64) -> Result<Changes, TableError> {
+pub(super) fn additions<'r>(
+    table: &dyn Table,
+    rows: impl Iterator<Item = &'r Row>,
+    versions_max: u64,
+) -> Result<Changes, TableError> {
     let mut changes = Changes::new();
     let mut objects: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     for row in rows {

@@ -122,6 +122,28 @@ fn history_keeps_its_newest_versions_only() {
     });
 }
 
+/// Entries that are appended together leave what they leave one by one, also where an object exceeds its bound within one
+/// batch, and those appended before change nothing.
+#[test]
+fn entries_together_leave_what_they_leave_one_by_one() {
+    let total = HISTORY_VERSIONS_MAX as u64 * 2 + 7;
+    let rows = |index: u64| {
+        let body = vec![1; if index.is_multiple_of(10) { ROW_PART_BYTES + 1 } else { 10 }];
+        vec![history("busy", index, index, &body), history(&format!("quiet {}", index / 3), index, index, b""), audit(index, 0)]
+    };
+    let entries: Vec<_> = (1..=total).map(|index| (index, rows(index))).collect();
+    on_both(|journal| {
+        let singly = Journal::in_memory(JournalBounds::initial());
+        entries.iter().for_each(|(index, rows)| singly.append(*index, rows).unwrap());
+        journal.append_all(&entries[..3]).unwrap();
+        journal.append_all(&entries).unwrap();
+        assert_eq!((journal.applied_to(), journal.audit_records()), (Some(total), total));
+        for object in ["busy", "quiet 0", "quiet 40"] {
+            assert_eq!(indexes(journal, &versions_of(object)), indexes(&singly, &versions_of(object)), "{object}");
+        }
+    });
+}
+
 #[test]
 fn a_changed_bound_holds_from_the_next_append_on() {
     on_both(|journal| {

@@ -1,6 +1,7 @@
 //! `freshness`: how long a pause takes to be everywhere, what restarts do to many edges, and how old an offer can be.
 
 mod crowd;
+mod faults;
 mod pauses;
 mod restarts;
 mod wire;
@@ -34,6 +35,9 @@ pub struct Arguments {
     /// Pauses with all edges attached.
     #[arg(long, default_value_t = 50)]
     edge_rounds: usize,
+    /// Leaves the faults out, which take some six minutes.
+    #[arg(long)]
+    without_faults: bool,
     /// Also writes the figures to this file.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -60,6 +64,10 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     drop(processes);
     let outage = restarts::all_at_once(&mut cluster, &crowd).await?;
     let rolling = restarts::one_after_another(&mut cluster, &crowd).await?;
+
+    drop(crowd);
+    drop(cluster);
+    let faults = if arguments.without_faults { Vec::new() } else { faults::all().await? };
 
     let row = |what: &str, times: &Times| {
         let cells = [times.count().to_string(), ms(times.at(500)), ms(times.at(990)), ms(times.max())];
@@ -99,6 +107,10 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         restarts::OUTAGE.as_secs()
     ));
 
+    if !faults.is_empty() {
+        faults::print(&faults);
+    }
+
     if let Some(file) = &arguments.json {
         let figures = json!({
             "machine": machine, "edges": arguments.edges, "bound_ms": BOUND.as_millis(),
@@ -106,12 +118,16 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
             "edges_in_one_process": {"each": edges.each.json(), "everywhere": edges.everywhere.json()},
             "edge_processes": edges.processes.json(),
             "restarts": {"idle": idle.json(), "all_at_once": outage.json(), "one_after_another": rolling.json()},
+            "faults": faults.iter().map(faults::json).collect::<Vec<_>>(),
         });
         std::fs::write(file, format!("{figures:#}\n")).with_context(|| format!("cannot write {}", file.display()))?;
     }
     let bound_us = i64::try_from(BOUND.as_micros()).expect("seconds fit");
     for times in [&nodes.everywhere, &edges.everywhere, &edges.processes] {
         ensure!(times.max().is_some_and(|max| max <= bound_us), "a pause took longer than its bound");
+    }
+    for one in &faults {
+        ensure!(faults::is_kept(one), "{}: not everything promised was kept: {one:?}", one.fault);
     }
     table::say("nothing beyond the bound");
     Ok(())

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use hyper_util::rt::TokioIo;
-use tidegate_platform::Network;
+use tidegate_platform::{Network, causes};
 use tonic::transport::Channel;
 
 use crate::limits;
@@ -55,7 +55,7 @@ impl Pool {
         let connected = tokio::time::timeout(limits::CONNECT_WAIT_MAX, self.connect(&seat.endpoint)).await;
         let channel = connected
             .map_err(|_| format!("no connection within {:?}", limits::CONNECT_WAIT_MAX))?
-            .map_err(|error| error_chain(&error))?;
+            .map_err(|error| causes(&error))?;
         *seat.channel.lock().expect("no panic happens under this lock") = Some(channel.clone());
         Ok(channel)
     }
@@ -80,16 +80,4 @@ impl Pool {
             .connect_with_connector(connector)
             .await
     }
-}
-
-/// An error with its causes: the outermost one of the transport says little.
-pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

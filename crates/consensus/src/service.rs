@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use openraft::{Config, SnapshotPolicy};
-use tidegate_platform::{Listener, Platform};
+use tidegate_platform::{Listener, Platform, causes};
 use tidegate_store as store;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
@@ -235,7 +235,7 @@ impl Startup {
 
     /// Damage is told apart wherever it lies in the chain of causes.
     fn store_error(&self, error: &(dyn std::error::Error + 'static)) -> StartError {
-        let (folder, reason) = (self.folder(), with_causes(error));
+        let (folder, reason) = (self.folder(), causes(error));
         if is_damage(error) { StartError::Damaged { folder, reason } } else { StartError::Store { folder, reason } }
     }
 
@@ -458,11 +458,6 @@ fn is_damage(error: &(dyn std::error::Error + 'static)) -> bool {
         let carried = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         fault(error) || carried.is_some_and(|carried| fault(carried))
     })
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn raft_config(settings: &Settings) -> Config {

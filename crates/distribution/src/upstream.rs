@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use tidegate_platform::Network;
+use tidegate_platform::{Network, causes};
 use tidegate_proto::edge::v1::snapshot_service_client::SnapshotServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
@@ -61,7 +61,7 @@ impl From<Status> for Broken {
 impl Upstreams {
     /// A client of one of them.
     pub(crate) async fn connect(&self, seat: usize) -> Result<SnapshotServiceClient<Channel>, Broken> {
-        let failed = |error: &dyn std::error::Error| Broken::Connect { reason: chain(error) };
+        let failed = |error: &(dyn std::error::Error + 'static)| Broken::Connect { reason: causes(error) };
         let address = &self.addresses[seat % self.addresses.len()];
         let network = Arc::clone(&self.network);
         let target = address.clone();
@@ -89,16 +89,4 @@ impl Upstreams {
         }
         request
     }
-}
-
-/// An error with its causes: the outermost one of the transport says little.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

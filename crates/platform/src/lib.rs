@@ -4,6 +4,7 @@
 //! deterministic simulation, where `tests/sim` supplies other implementations. Nobody calls the real ones past this crate.
 //! It must hold no logic of its own. Start with [`Platform`], the bundle that is handed down from `main`.
 
+pub mod causes;
 pub mod clock;
 pub mod limits;
 pub mod net;
@@ -14,6 +15,7 @@ pub mod vfs;
 
 use std::sync::Arc;
 
+pub use causes::causes;
 pub use clock::{BootTime, Clock, SystemClock};
 pub use net::{Accepted, Io, Listener, Network, PeerIdentity, TcpNetwork};
 pub use random::{OsRandom, Random, SeededRandom};

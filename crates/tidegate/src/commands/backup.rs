@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tidegate_client::Client;
-use tidegate_platform::Platform;
+use tidegate_platform::{Platform, causes};
 use tidegate_server::backup::{self, BackupFile};
 
 use crate::cli::Output;
@@ -60,7 +60,5 @@ pub fn verify(output: Output, path: &Path) -> Outcome {
 }
 
 fn unreadable(error: &backup::BackupError) -> Failure {
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    let chain: Vec<String> = causes.map(ToString::to_string).collect();
-    Failure::Refused(format!("BACKUP_UNREADABLE: {}\n  see docs/reference/errors/BACKUP_UNREADABLE.md", chain.join(": ")))
+    Failure::Refused(format!("BACKUP_UNREADABLE: {}\n  see docs/reference/errors/BACKUP_UNREADABLE.md", causes(error)))
 }

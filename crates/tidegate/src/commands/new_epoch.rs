@@ -1,6 +1,6 @@
 //! `cluster restore` and `cluster recover`: work on the folders of nodes that do not run.
 
-use tidegate_platform::Platform;
+use tidegate_platform::{Platform, causes};
 use tidegate_server::Config;
 use tidegate_server::new_epoch::{self, Founded, NewEpochError, Remains};
 
@@ -94,7 +94,5 @@ fn failure(error: &NewEpochError) -> Failure {
         NewEpochError::Epoch(_) => "EPOCH_NOT_RAISED",
         NewEpochError::Journal(_) | NewEpochError::Copy { .. } => "FOLDER_NOT_MADE",
     };
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    let chain: Vec<String> = causes.map(ToString::to_string).collect();
-    Failure::Refused(format!("{code}: {}\n  see docs/reference/errors/{code}.md", chain.join(": ")))
+    Failure::Refused(format!("{code}: {}\n  see docs/reference/errors/{code}.md", causes(error)))
 }

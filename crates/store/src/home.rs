@@ -23,6 +23,7 @@ use crate::fault::{Damage, Fault};
 use crate::files::Files;
 use crate::log::frame::BodyReader;
 use crate::log::{self, Log, LogOptions, LogWriter};
+use crate::prelude;
 use crate::snapshot::Snapshots;
 
 const MAGIC: [u8; 8] = *b"TGIDENTY";
@@ -82,8 +83,7 @@ impl Identity {
 
     fn encode(&self, epoch: u64) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(IDENTITY_BYTES);
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&FORMAT.to_le_bytes());
+        prelude::put(&mut bytes, &MAGIC, FORMAT);
         bytes.extend_from_slice(&self.cluster.0);
         bytes.extend_from_slice(&self.node.to_le_bytes());
         bytes.extend_from_slice(&self.store.0);
@@ -100,13 +100,7 @@ impl Identity {
             return Err(damaged());
         }
         let mut reader = BodyReader(head);
-        if reader.bytes(8) != Some(&MAGIC) {
-            return Err(damaged());
-        }
-        let found = reader.u32().ok_or_else(damaged)?;
-        if !(1..=FORMAT).contains(&found) {
-            return Err(Fault::Format { path: path.to_owned(), found, supported: FORMAT });
-        }
+        let found = prelude::take(path, &mut reader, &MAGIC, 1..=FORMAT)?;
         let mut fields = || {
             let cluster = ClusterId(reader.bytes(16)?.try_into().ok()?);
             let node = reader.u64()?;

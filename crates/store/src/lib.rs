@@ -23,6 +23,7 @@ pub mod log;
 pub mod snapshot;
 
 mod files;
+mod prelude;
 mod records;
 mod sabotage;
 #[cfg(any(test, feature = "testing"))]

@@ -15,12 +15,13 @@ use crate::fault::{Damage, Fault};
 use crate::home::ClusterId;
 use crate::limits::BACKUP_BUILD_BYTES_MAX;
 use crate::log::frame::BodyReader;
+use crate::prelude::{self, PRELUDE_BYTES};
 
 const MAGIC: [u8; 8] = *b"TGBACKUP";
 /// The format that this build writes, and the highest that it reads.
 const FORMAT: u32 = 1;
 /// Bytes before the fields.
-pub(super) const FIXED: usize = 8 + 4 + 4;
+pub(super) const FIXED: usize = PRELUDE_BYTES + 4;
 /// Bytes of the fields without the name of the build.
 const FIELDS: usize = 8 + 16 + 8 + 8 + 8 + 8 + 2;
 
@@ -49,8 +50,7 @@ pub(super) fn encode(header: &BackupHeader) -> Result<Vec<u8>, Fault> {
         return Err(Fault::TooLarge { what: "name of the build", bytes: build, max });
     }
     let mut bytes = Vec::with_capacity(FIXED + FIELDS + header.build.len() + 4);
-    bytes.extend_from_slice(&MAGIC);
-    bytes.extend_from_slice(&FORMAT.to_le_bytes());
+    prelude::put(&mut bytes, &MAGIC, FORMAT);
     bytes.extend_from_slice(&u32::try_from(FIELDS + header.build.len()).expect("bounded above").to_le_bytes());
     bytes.extend_from_slice(&header.group.to_le_bytes());
     bytes.extend_from_slice(&header.cluster.0);
@@ -67,14 +67,7 @@ pub(super) fn encode(header: &BackupHeader) -> Result<Vec<u8>, Fault> {
 pub(super) fn rest(path: &Path, fixed: &[u8]) -> Result<usize, Fault> {
     let damaged = || Fault::damaged(path, 0, Damage::Header);
     let mut reader = BodyReader(fixed);
-    if reader.bytes(8) != Some(&MAGIC) {
-        return Err(damaged());
-    }
-    let format = reader.u32().ok_or_else(damaged)?;
-    // A newer format may have other fields, so this is said before the checksum is looked at.
-    if format != FORMAT {
-        return Err(Fault::Format { path: path.to_owned(), found: format, supported: FORMAT });
-    }
+    prelude::take(path, &mut reader, &MAGIC, FORMAT..=FORMAT)?;
     let len = reader.u32().and_then(|len| usize::try_from(len).ok()).ok_or_else(damaged)?;
     if !(FIELDS..=FIELDS + BACKUP_BUILD_BYTES_MAX).contains(&len) {
         return Err(damaged());

@@ -21,6 +21,7 @@ use super::op::LogId;
 use crate::fault::{Damage, Fault};
 use crate::home::{ClusterId, Identity, StoreUuid};
 use crate::limits::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, VOTE_BYTES_MAX};
+use crate::prelude;
 
 const MAGIC: [u8; 8] = *b"TGSEGMNT";
 /// The format that this build writes, and the highest that it reads.
@@ -42,8 +43,7 @@ impl Header {
     /// The header's bytes, up to where records begin, and the chain value for the first record.
     pub(crate) fn encode(&self) -> (Vec<u8>, u32) {
         let mut bytes = Vec::with_capacity(RECORDS_START as usize);
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&FORMAT.to_le_bytes());
+        prelude::put(&mut bytes, &MAGIC, FORMAT);
         bytes.extend_from_slice(&self.segment_bytes.to_le_bytes());
         bytes.extend_from_slice(&self.group.to_le_bytes());
         bytes.extend_from_slice(&self.identity.cluster.0);
@@ -65,13 +65,7 @@ impl Header {
             return Err(damaged());
         }
         let mut reader = BodyReader(head);
-        if reader.bytes(8) != Some(&MAGIC) {
-            return Err(damaged());
-        }
-        let format = reader.u32().ok_or_else(damaged)?;
-        if format != FORMAT {
-            return Err(Fault::Format { path: path.to_owned(), found: format, supported: FORMAT });
-        }
+        prelude::take(path, &mut reader, &MAGIC, FORMAT..=FORMAT)?;
         let header = Self::decode_fields(reader).ok_or_else(damaged)?;
         let sizes = SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX;
         if !sizes.contains(&header.segment_bytes) || !(header.segment_bytes as usize).is_multiple_of(frame::ALIGN) {

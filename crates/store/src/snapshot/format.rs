@@ -19,13 +19,13 @@ use crate::home::ClusterId;
 use crate::limits::SNAPSHOT_MEMBERSHIP_BYTES_MAX;
 use crate::log::LogId;
 use crate::log::frame::BodyReader;
+use crate::prelude::{self, PRELUDE_BYTES};
 
 const MAGIC: [u8; 8] = *b"TGSNAPSH";
 /// The format that this build writes, and the highest that it reads.
 pub(crate) const FORMAT: u32 = 1;
 /// Bytes of the header before the membership.
-pub(crate) const FIXED: usize = 8 + 4 + 8 + 16 + 8 + 25 + 4;
-const FORMAT_END: usize = 12;
+pub(crate) const FIXED: usize = PRELUDE_BYTES + 8 + 16 + 8 + 25 + 4;
 /// In place of a record's length: the trailer follows.
 pub(crate) const TRAILER: u32 = u32::MAX;
 /// Bytes of the trailer after that mark.
@@ -52,8 +52,7 @@ pub(crate) fn encode_header(cluster: &ClusterId, group: u64, header: &SnapshotHe
         max: u64::from(SNAPSHOT_MEMBERSHIP_BYTES_MAX),
     })?;
     let mut bytes = Vec::with_capacity(FIXED + header.membership.len() + 4);
-    bytes.extend_from_slice(&MAGIC);
-    bytes.extend_from_slice(&FORMAT.to_le_bytes());
+    prelude::put(&mut bytes, &MAGIC, FORMAT);
     bytes.extend_from_slice(&group.to_le_bytes());
     bytes.extend_from_slice(&cluster.0);
     bytes.extend_from_slice(&header.epoch.to_le_bytes());
@@ -72,15 +71,7 @@ pub(crate) fn encode_header(cluster: &ClusterId, group: u64, header: &SnapshotHe
 /// Bytes of membership and checksum that follow the first [`FIXED`] bytes of a header.
 pub(crate) fn header_rest(path: &Path, fixed: &[u8]) -> Result<usize, Fault> {
     let damaged = || Fault::damaged(path, 0, Damage::Header);
-    let mut reader = BodyReader(fixed);
-    if reader.bytes(8) != Some(&MAGIC) {
-        return Err(damaged());
-    }
-    let format = reader.u32().ok_or_else(damaged)?;
-    // A newer format may have a longer header, so this is said before the checksum is looked at.
-    if format != FORMAT {
-        return Err(Fault::Format { path: path.to_owned(), found: format, supported: FORMAT });
-    }
+    prelude::take(path, &mut BodyReader(fixed), &MAGIC, FORMAT..=FORMAT)?;
     let len = fixed.last_chunk::<4>().map(|len| u32::from_le_bytes(*len)).ok_or_else(damaged)?;
     if len > SNAPSHOT_MEMBERSHIP_BYTES_MAX {
         return Err(damaged());
@@ -95,7 +86,7 @@ pub(crate) fn decode_header(path: &Path, bytes: &[u8], cluster: &ClusterId, grou
     if crc32c::crc32c(body) != u32::from_le_bytes(*crc) {
         return Err(damaged());
     }
-    let mut reader = BodyReader(body.get(FORMAT_END..).ok_or_else(damaged)?);
+    let mut reader = BodyReader(body.get(PRELUDE_BYTES..).ok_or_else(damaged)?);
     let mut fields = || {
         let group = reader.u64()?;
         let cluster = ClusterId(reader.bytes(16)?.try_into().ok()?);

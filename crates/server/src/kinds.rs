@@ -51,18 +51,19 @@ impl Kinds {
         }
     }
 
-    /// Whether the leader may propose the command, as cluster and members are now.
+    /// Whether the leader may propose the command, as cluster and members are now. The members are asked for only when the
+    /// version is to be raised: every write comes this way.
     ///
     /// # Errors
     /// The kind came with a later version than the cluster's, or the cluster is to be raised above a member.
-    pub fn gate(&self, command: &Command, published: &Published, status: &Status) -> Result<(), Door> {
+    pub fn gate(&self, command: &Command, published: &Published, status: impl FnOnce() -> Status) -> Result<(), Door> {
         let current = published.state.settings().cluster_version;
         let needed = self.needed(command);
         if needed > current {
             return Err(Door::ClusterTooOld { needed, current });
         }
         match raise(command).filter(|wanted| *wanted > current) {
-            Some(wanted) => self.gate_raise(wanted, status),
+            Some(wanted) => self.gate_raise(wanted, &status()),
             None => Ok(()),
         }
     }
@@ -150,6 +151,11 @@ mod tests {
         }
     }
 
+    /// Looking at the members costs every write that does it.
+    fn unasked() -> Status {
+        panic!("nothing is raised, and the members were asked for")
+    }
+
     fn set_version(version: u32) -> Command {
         Command::Settings(SettingsChange { cluster_version: Some(version), ..SettingsChange::default() })
     }
@@ -159,11 +165,11 @@ mod tests {
         let object = ObjectRef::Product(ProductId::new("os").unwrap());
         let delete = Command::Delete(Delete { object, expected_version: None });
         for command in [delete.clone(), Command::Batch(vec![set_version(1), delete])] {
-            let refused = LATER.gate(&command, &published(), &status(&[])).unwrap_err();
+            let refused = LATER.gate(&command, &published(), unasked).unwrap_err();
             assert_eq!(refused, Door::ClusterTooOld { needed: 2, current: 1 });
             assert!(LATER.understands(&command));
             assert!(!Kinds { supported: 1, ..LATER }.understands(&command));
-            Kinds::of_this_build().gate(&command, &published(), &status(&[])).unwrap();
+            Kinds::of_this_build().gate(&command, &published(), unasked).unwrap();
         }
     }
 
@@ -171,16 +177,15 @@ mod tests {
     fn a_cluster_is_raised_when_every_member_is_known_to_understand_it() {
         use MemberKind::{Learner, Voter};
         let check = |members: &[_], expected| {
-            assert_eq!(LATER.gate(&set_version(2), &published(), &status(members)), expected);
+            assert_eq!(LATER.gate(&set_version(2), &published(), || status(members)), expected);
         };
         let refused = |node, supported| Err(Door::MemberTooOld { node, wanted: 2, supported });
         check(&[(1, Voter, None), (2, Voter, Some(2)), (3, Learner, Some(3))], Ok(()));
         check(&[(1, Voter, None), (2, Voter, Some(1))], refused(2, Some(1)));
         check(&[(1, Voter, None), (2, Voter, Some(2)), (3, Learner, Some(1))], refused(3, Some(1)));
         check(&[(1, Voter, None), (2, Voter, None)], refused(2, None));
-        let beyond = Kinds::of_this_build().gate(&set_version(9), &published(), &status(&[(1, Voter, None)]));
+        let beyond = Kinds::of_this_build().gate(&set_version(9), &published(), || status(&[(1, Voter, None)]));
         assert_eq!(beyond, Err(Door::MemberTooOld { node: 1, wanted: 9, supported: Some(crate::SUPPORTED_VERSION) }));
-        // Nothing is raised: nobody is asked.
-        Kinds::of_this_build().gate(&set_version(1), &published(), &status(&[(2, Voter, None)])).unwrap();
+        Kinds::of_this_build().gate(&set_version(1), &published(), unasked).unwrap();
     }
 }

@@ -142,7 +142,7 @@ impl Context {
         // What was answered before is answered again, whatever would be said to it today.
         let is_new = published.state.requests().get(&write.principal, &write.request_id).is_none();
         if is_new {
-            let gated = self.kinds.gate(&write.command, &published, &handle.status());
+            let gated = self.kinds.gate(&write.command, &published, || handle.status());
             gated.map_err(|door| Attempt::Definite(door.into()))?;
         }
         let entry = Entry {

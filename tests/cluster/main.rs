@@ -6,6 +6,7 @@ mod console;
 mod damage;
 mod dev;
 mod disk;
+mod drain;
 mod edges;
 mod faults;
 mod freshness;

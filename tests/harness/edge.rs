@@ -22,6 +22,7 @@ pub struct Edge {
     pub admin: String,
     upstream: String,
     products: Vec<String>,
+    more: Vec<String>,
     folder: PathBuf,
     child: Option<Child>,
 }
@@ -29,12 +30,18 @@ pub struct Edge {
 impl Edge {
     /// Starts an edge of these upstreams (`URL[,URL...]`), with its data in a folder of its own below `folder`.
     pub fn start(folder: &Path, name: &str, upstream: &str, products: &[&str]) -> Self {
+        Self::start_with(folder, name, upstream, products, &[])
+    }
+
+    /// The same, with further arguments.
+    pub fn start_with(folder: &Path, name: &str, upstream: &str, products: &[&str], more: &[&str]) -> Self {
         let mut edge = Self {
             name: name.to_owned(),
             device: free_address().to_string(),
             admin: free_address().to_string(),
             upstream: upstream.to_owned(),
             products: products.iter().map(|&product| product.to_owned()).collect(),
+            more: more.iter().map(|&argument| argument.to_owned()).collect(),
             folder: folder.join(name),
             child: None,
         };
@@ -55,6 +62,7 @@ impl Edge {
         if !self.products.is_empty() {
             command.args(["--product", &self.products.join(",")]);
         }
+        command.args(&self.more);
         let errors = log.try_clone().expect("a file handle can be shared");
         let child = command.stdin(Stdio::piped()).stdout(log).stderr(errors).spawn().expect("the binary starts");
         self.child = Some(child);
@@ -73,6 +81,11 @@ impl Edge {
         let mut child = self.child.take()?;
         drop(child.stdin.take());
         child.wait().ok()?.code()
+    }
+
+    /// Chooses the upstreams of the next start.
+    pub fn set_upstream(&mut self, upstream: &str) {
+        upstream.clone_into(&mut self.upstream);
     }
 
     /// Admin endpoint, as an edge below takes it.

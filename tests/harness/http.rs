@@ -20,7 +20,7 @@ pub struct Device {
 pub struct Answer {
     /// HTTP status.
     pub status: StatusCode,
-    /// Body, parsed.
+    /// Body, parsed; a string if it is no JSON.
     pub body: serde_json::Value,
 }
 
@@ -77,7 +77,7 @@ impl Device {
         let body = if bytes.is_empty() {
             serde_json::Value::Null
         } else {
-            serde_json::from_slice(&bytes).unwrap_or(serde_json::Value::Null)
+            serde_json::from_slice(&bytes).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into_owned().into())
         };
         Ok(Answer { status, body })
     }

@@ -291,7 +291,8 @@ impl Handle {
         self.port.remove(node, deadline).await
     }
 
-    /// Hands leadership to the voter `to`, or to the most up-to-date one; returns the new leader once it is known.
+    /// Hands leadership to the voter `to`, or to the most up-to-date one; returns the new leader once it is known. Without
+    /// `to`, any other leader will do.
     ///
     /// # Errors
     /// See [`ChangeError`].

@@ -8,6 +8,7 @@
 //! Start with [`Replica`] for what is believed and what is not, with [`Freshness`] for how old a copy is at most.
 
 pub mod batch;
+pub mod ending;
 pub mod fated;
 pub mod follow;
 pub mod freshness;
@@ -26,6 +27,7 @@ mod upstream;
 pub mod whole;
 
 pub use batch::{Batch, Recent};
+pub use ending::EndingLayer;
 pub use fated::{Fated, FatedSender, fated};
 pub use follow::{Event, Following, Sink};
 pub use freshness::{Freshness, Proof};

@@ -9,7 +9,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use http::{Request, Response};
 use subtle::ConstantTimeEq as _;
-use tidegate_distribution::{Snapshots, accepted};
+use tidegate_distribution::{EndingLayer, Snapshots, accepted};
 use tidegate_platform::Listener;
 use tidegate_proto::edge::v1::snapshot_service_server::SnapshotServiceServer;
 use tokio::sync::watch;
@@ -26,7 +26,10 @@ use crate::origin::Catalogs;
 /// Calls of this prefix need no credentials: load balancers ask without, and learn nothing but "serving".
 const HEALTH: &str = "/grpc.health.v1.Health/";
 
-/// Serves those below until `stop` turns true and running calls have ended.
+/// Calls whose answers go on for as long as somebody listens. Followers are told by their origin.
+const ENDLESS: &[&str] = &["/grpc.health.v1.Health/Watch"];
+
+/// Serves those below until `stop` turns true and running calls have ended; streams without an end of their own end then.
 ///
 /// # Errors
 /// The listener failed for good.
@@ -42,12 +45,15 @@ where
 {
     let incoming = accepted(listener, ADMIN_CONNECTIONS_MAX, shared.platform.spawner.as_ref(), stop.clone());
     let wanted = shared.config.authorization.as_ref().map(|text| Arc::from(text.as_bytes()));
+    let ending =
+        EndingLayer { endless: ENDLESS, closing: stop.clone(), status: || Status::unavailable("this edge is being stopped") };
     let catalogs = Catalogs { shared, closing: stop.clone() };
     Server::builder()
         .max_concurrent_streams(ADMIN_STREAMS_MAX)
         .http2_keepalive_interval(Some(ADMIN_PING))
         .http2_keepalive_timeout(Some(ADMIN_PING))
         .layer(DoorLayer { wanted })
+        .layer(ending)
         .add_service(SnapshotServiceServer::new(Snapshots(Arc::new(catalogs))))
         .add_service(health)
         .serve_with_incoming_shutdown(incoming, async move {

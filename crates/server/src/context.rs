@@ -7,7 +7,8 @@ use std::time::Duration;
 use tidegate_consensus::Handle;
 use tidegate_model::RequestId;
 use tidegate_platform::Platform;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::journal::Books;
@@ -40,6 +41,8 @@ pub struct Context {
     is_open: AtomicBool,
     /// Set when this node's digest was found to differ from another's at an equal config version. Never cleared.
     has_diverged: AtomicBool,
+    /// Until when writes have an answer, once the node is being stopped.
+    answers_until: watch::Sender<Option<Instant>>,
 }
 
 impl Context {
@@ -59,6 +62,7 @@ impl Context {
             backups: Arc::new(Semaphore::new(BACKUPS_MAX)),
             is_open: AtomicBool::new(false),
             has_diverged: AtomicBool::new(false),
+            answers_until: watch::Sender::new(None),
         }
     }
 
@@ -98,6 +102,22 @@ impl Context {
     /// Opens the node for traffic, or closes it.
     pub fn set_open(&self, is_open: bool) {
         self.is_open.store(is_open, Ordering::Release);
+    }
+
+    /// Says that the node is being stopped: a write that has no outcome at `instant` is answered without one.
+    pub fn answer_until(&self, instant: Instant) {
+        self.answers_until.send_replace(Some(instant));
+    }
+
+    /// Resolves when no write may wait any longer, because the node is being stopped.
+    pub(crate) async fn out_of_time(&self) {
+        let mut answers_until = self.answers_until.subscribe();
+        let instant = answers_until.wait_for(Option::is_some).await.ok().and_then(|instant| *instant);
+        match instant {
+            Some(instant) => tokio::time::sleep_until(instant).await,
+            // The sender is a part of this node, which is borrowed here.
+            None => std::future::pending().await,
+        }
     }
 
     /// Whether this node's digest was found to differ from another's.

@@ -96,6 +96,11 @@ pub const REFRESH_INTERVAL: Duration = Duration::from_millis(500);
 pub const BOOTSTRAP_PAUSE: Duration = Duration::from_millis(250);
 /// How long recovery may take until it is said again that the node is still waiting.
 pub const WAITING_NOTICE: Duration = Duration::from_secs(10);
+/// Longest wait at shutdown for another node to lead. Then the others find out by themselves, within an election.
+pub const HANDOVER_WAIT_MAX: Duration = Duration::from_secs(2);
+/// How long a write may still wait for its outcome at shutdown, once leadership was handed over or could not be. Then the
+/// answer is `UNKNOWN_OUTCOME`, and the caller asks another node.
+pub const DRAIN_WRITE_MAX: Duration = Duration::from_secs(1);
 /// Longest wait at shutdown for the threads of log and journal. Then the process ends without them.
 pub const THREADS_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Idle time after which an admin connection is asked whether it lives, and how long it may take to answer.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidegate_distribution::{Snapshots, accepted};
+use tidegate_distribution::{EndingLayer, Snapshots, accepted};
 use tidegate_platform::Listener;
 use tidegate_proto::FILE_DESCRIPTOR_SET;
 use tidegate_proto::admin::v1 as admin;
@@ -20,6 +20,16 @@ use crate::door::DoorLayer;
 use crate::edge::Catalogs;
 use crate::limits::{ADMIN_MESSAGE_BYTES_MAX, ADMIN_PING, ADMIN_STREAMS_MAX};
 use crate::metrics::Metrics;
+use crate::refusal::Door;
+
+/// Calls whose answers go on for as long as somebody listens. Followers of the catalog are told by their own origin.
+const ENDLESS: &[&str] = &[
+    "/tidegate.admin.v1.WatchService/Watch",
+    "/tidegate.admin.v1.AuditService/TailAudit",
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
 
 /// All services of the admin listener.
 fn routes<H>(context: &Arc<Context>, health: H, closing: watch::Receiver<bool>) -> Routes
@@ -66,7 +76,8 @@ where
     routes.routes()
 }
 
-/// Serves operators and edges on `listener` until `stop` turns true and running calls have ended.
+/// Serves operators and edges on `listener` until `stop` turns true and running calls have ended; streams without an end of
+/// their own end then.
 ///
 /// # Errors
 /// The listener failed for good.
@@ -90,11 +101,13 @@ where
     let connections_max = context.config.limits.admin_connections;
     let incoming = accepted(listener, connections_max, context.platform.spawner.as_ref(), stop.clone());
     let routes = routes(&context, health, stop.clone());
+    let ending = EndingLayer { endless: ENDLESS, closing: stop.clone(), status: || Door::NotReady.into() };
     Server::builder()
         .max_concurrent_streams(ADMIN_STREAMS_MAX)
         .http2_keepalive_interval(Some(ADMIN_PING))
         .http2_keepalive_timeout(Some(ADMIN_PING))
         .layer(DoorLayer::new(context, metrics))
+        .layer(ending)
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, async move {
             // An error means that the sender is gone, which asks for the end as well.

@@ -26,7 +26,9 @@ use crate::asks::Asks;
 use crate::config::{Config, TlsFiles};
 use crate::context::Context;
 use crate::kinds::Kinds;
-use crate::limits::{BOOTSTRAP_PAUSE, PEER_QUESTION_MAX, REFRESH_INTERVAL, THREADS_WAIT_MAX, WAITING_NOTICE};
+use crate::limits::{
+    BOOTSTRAP_PAUSE, DRAIN_WRITE_MAX, HANDOVER_WAIT_MAX, PEER_QUESTION_MAX, REFRESH_INTERVAL, THREADS_WAIT_MAX, WAITING_NOTICE,
+};
 use crate::metrics::Metrics;
 use crate::source::Source;
 use crate::steering::Records;
@@ -391,20 +393,14 @@ impl Node {
     }
 
     /// Stops in order: closed for traffic, leadership handed over, running calls finished (no longer than the drain time),
-    /// log and journal flushed.
+    /// log and journal flushed. Streams without an end end as soon as leadership is handed over; writes have their answer
+    /// [`DRAIN_WRITE_MAX`] later.
     pub async fn shutdown(self) {
         let drain = self.context.config.limits.drain;
         let deadline = Instant::now() + drain;
         self.context.set_open(false);
-        if let Ok(handle) = self.context.handle()
-            && handle.leadership().borrow().is_here
-            && handle.status().members.len() > 1
-        {
-            match handle.transfer_leader(None, deadline).await {
-                Ok(leader) => tracing::info!(leader, "leadership handed over"),
-                Err(error) => tracing::warn!(%error, "leadership could not be handed over"),
-            }
-        }
+        self.hand_over(deadline.min(Instant::now() + HANDOVER_WAIT_MAX)).await;
+        self.context.answer_until(deadline.min(Instant::now() + DRAIN_WRITE_MAX));
         self.stop.send_replace(true);
         // The listeners hold a receiver each; when both are done, only those of this node's own tasks are left.
         if tokio::time::timeout_at(deadline, self.stop.closed()).await.is_err() {
@@ -417,6 +413,18 @@ impl Node {
             tracing::warn!("threads of log or journal outlived the shutdown");
         }
         tracing::info!("node stopped");
+    }
+
+    /// Hands leadership over, if it is here and there is anybody.
+    async fn hand_over(&self, deadline: Instant) {
+        let Ok(handle) = self.context.handle() else { return };
+        if !handle.leadership().borrow().is_here || handle.status().members.len() < 2 {
+            return;
+        }
+        match handle.transfer_leader(None, deadline).await {
+            Ok(leader) => tracing::info!(leader, "leadership handed over"),
+            Err(error) => tracing::warn!(%error, "leadership could not be handed over"),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The way of a write: judged here for form, stamped and proposed by the leader, answered once.
 //!
 //! Whichever node is asked, the outcome is definite or says that it is unknown. A write is offered again by itself only
-//! if it certainly was not executed (nobody led, or the leader had just changed).
+//! if it certainly was not executed (nobody led, or the leader had just changed). A node that is being stopped answers what
+//! is still under way after a moment: whoever waits has another node to ask, under the same request id.
 
 use std::time::Duration;
 
@@ -42,7 +43,12 @@ impl Context {
         readable(&command)?;
         let write = Write { principal: caller.principal.clone(), auth_epoch: caller.auth_epoch, request_id, command };
         let deadline = Instant::now() + self.config.limits.write_timeout;
-        let outcome = outcome(self.offer(&write, deadline).await?)?;
+        let result = tokio::select! {
+            biased;
+            result = self.offer(&write, deadline) => result?,
+            () = self.out_of_time() => return Err(Door::UnknownOutcome { request_id: write.request_id.to_string() }.into()),
+        };
+        let outcome = outcome(result)?;
         self.see(outcome.config_version).await;
         Ok(outcome)
     }
@@ -182,7 +188,14 @@ impl Context {
             return Err(invalid("the controller proposes on the leader itself".to_owned()));
         }
         let handle = self.handle().map_err(|_| AskRefused::NotLeader { leader: None })?;
-        match self.propose(handle, &write, Instant::now() + timeout).await {
+        let attempt = tokio::select! {
+            biased;
+            attempt = self.propose(handle, &write, Instant::now() + timeout) => attempt,
+            () = self.out_of_time() => {
+                Err(Attempt::Definite(Door::UnknownOutcome { request_id: write.request_id.to_string() }.into()))
+            }
+        };
+        match attempt {
             Ok(result) => Ok(wire::answer::Kind::Result(result)),
             Err(Attempt::NotExecuted) => {
                 let leader = handle.leadership().borrow().leader;

@@ -179,6 +179,7 @@ impl<Rt: Runtime, A: Application> Core<Rt, A> {
 
     pub(crate) async fn transfer_leader(&self, to: Option<u64>, deadline: Instant) -> Result<u64, ChangeError> {
         self.require_leadership()?;
+        let is_anybody_fine = to.is_none();
         let to = match to {
             Some(to) => to,
             None => self.best_successor().ok_or(ChangeError::NotTakenOver)?,
@@ -192,17 +193,20 @@ impl<Rt: Runtime, A: Application> Core<Rt, A> {
         }
         drop(members);
         self.raft.trigger().transfer_leader(to).await.map_err(|_| ChangeError::Stopped)?;
-        self.wait_for_leader(to, deadline).await
+        self.wait_for_leader(to, is_anybody_fine, deadline).await
     }
 
-    async fn wait_for_leader(&self, to: u64, deadline: Instant) -> Result<u64, ChangeError> {
+    /// Waits until somebody else leads. The one asked may be late and lose to another: then nobody has to wait for it.
+    async fn wait_for_leader(&self, to: u64, is_anybody_fine: bool, deadline: Instant) -> Result<u64, ChangeError> {
         let mut metrics = self.raft.metrics();
         let taken_over = async {
             loop {
-                if metrics.borrow_watched().current_leader == Some(to) {
-                    return Ok(to);
+                let leader = metrics.borrow_watched().current_leader.filter(|leader| *leader != self.me());
+                match leader {
+                    Some(leader) if leader == to || is_anybody_fine => return Ok(leader),
+                    Some(_) => return Err(ChangeError::NotTakenOver),
+                    None => metrics.changed().await.map_err(|_| ChangeError::Stopped)?,
                 }
-                metrics.changed().await.map_err(|_| ChangeError::Stopped)?;
             }
         };
         tokio::time::timeout_at(deadline, taken_over).await.unwrap_or(Err(ChangeError::NotTakenOver))

@@ -109,3 +109,44 @@ async fn p_41_an_edge_without_its_cluster_stops_offering_and_recovers_by_itself(
     let log = std::fs::read_to_string(edge.log()).expect("there is a log");
     assert!(log.contains("disk copy read"), "{log}");
 }
+
+/// An upstream of another cluster among the right ones: what the edge has stays, and what it hears is never the stranger's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_of_another_cluster_is_not_believed_and_changes_nothing() {
+    let _one = ONE_AT_A_TIME.lock().await;
+    let cluster = Cluster::start(1).await;
+    fleet::load(&cluster).await;
+    let stranger = Cluster::start_with(1, "cluster.name = \"another\"").await;
+    fleet::load(&stranger).await;
+    stranger.run(&["rollout", "pause", fleet::NEW]).await;
+    let mut edge = Edge::start(cluster.folder.path(), "edge-1", &cluster.endpoints(), &[]);
+    let request = fleet::request("dev-1");
+    edge.hears(&request, "OFFER_LATEST", PATIENCE).await;
+    let known = metadata(&edge).await;
+    assert_eq!(edge.stop(), Some(0));
+
+    edge.set_upstream(&stranger.endpoints());
+    edge.run();
+    let metrics = Mutex::new(Device::new(&edge.device));
+    wait::until("the stranger is counted", PATIENCE, || async {
+        let page = metrics.lock().await.get("/metrics", Duration::from_secs(1)).await.ok()?.body;
+        let count = page.as_str()?.lines().find_map(|line| line.strip_prefix("tidegate_edge_refused_total "))?;
+        (count.trim().parse::<u64>().ok()? > 0).then_some(())
+    })
+    .await;
+    let said = "what the upstream sent is not believed";
+    let line = edge.logged().lines().find(|line| line.contains(said)).map(str::to_owned).expect("it is said");
+    assert!(line.contains(&stranger.nodes[0].addresses.admin) && line.contains("the upstream is of cluster"), "{line}");
+    edge.hears(&request, "SNAPSHOT_STALE", PATIENCE).await;
+    assert_eq!(edge.readiness().await, 503);
+    let kept = metadata(&edge).await;
+    assert_eq!((&kept["config_version"], &kept["digest"]), (&known["config_version"], &known["digest"]), "{kept}");
+    assert_eq!(edge.stop(), Some(0));
+
+    // With the right one beside it, whichever is tried first.
+    edge.set_upstream(&format!("{},{}", stranger.endpoints(), cluster.endpoints()));
+    edge.run();
+    edge.hears(&request, "OFFER_LATEST", PATIENCE).await;
+    cluster.run(&["rollout", "pause", fleet::NEW]).await;
+    edge.hears(&request, "PAUSED", PATIENCE).await;
+}

@@ -8,6 +8,7 @@ mod dev;
 mod disk;
 mod drain;
 mod edges;
+mod edges_tls;
 mod faults;
 mod freshness;
 mod guide;

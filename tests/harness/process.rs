@@ -68,13 +68,14 @@ pub struct Process {
 }
 
 impl Process {
-    /// Writes the configuration; starts nothing. `extra` are further lines of the file.
+    /// Writes the configuration; starts nothing. `extra` are further lines of the file; one of them may name another cluster.
     pub fn new(folder: &Path, id: u64, addresses: Addresses, bootstrap: &[String], extra: &str, build: Build) -> Self {
         let folder = folder.join(format!("node-{id}"));
         std::fs::create_dir_all(&folder).expect("the test's folder can be written");
         let list: Vec<String> = bootstrap.iter().map(|address| format!("{address:?}")).collect();
+        let name = if extra.contains("cluster.name") { "" } else { "cluster.name = \"test\"\n" };
         let text = format!(
-            "node.id = {id}\nnode.data_dir = {data:?}\ncluster.name = \"test\"\ncluster.bootstrap = [{list}]\n\
+            "node.id = {id}\nnode.data_dir = {data:?}\n{name}cluster.bootstrap = [{list}]\n\
              listen.device = {device:?}\nlisten.admin = {admin:?}\nlisten.peer = {peer:?}\nadvertise.peer = {proxy:?}\n{extra}\n",
             data = folder.join("data"),
             list = list.join(", "),

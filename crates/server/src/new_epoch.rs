@@ -50,6 +50,16 @@ pub enum NewEpochError {
         /// The cluster of the backup or folder.
         found: u128,
     },
+    /// An address at which the others are to find the node has no port: the system would choose another one at each start.
+    #[error("{setting} is {address}, must have a port: it is recorded as where node {node} is found in the new epoch")]
+    NoPort {
+        /// The setting that has to name a port.
+        setting: &'static str,
+        /// What is configured.
+        address: String,
+        /// The node.
+        node: u64,
+    },
     /// The configured epoch is not above the old one, or leads too far.
     #[error("cluster.epoch does not begin a new epoch")]
     Epoch(#[from] EpochError),
@@ -112,6 +122,7 @@ pub struct Remains {
 pub fn restore(config: &Config, platform: &Platform, path: &Path) -> Result<Founded, NewEpochError> {
     let (header, state) = backup::read(&*platform.vfs, path)?;
     check_cluster(config, u128::from_be_bytes(header.cluster.0))?;
+    check_addresses(config)?;
     let (from, version) = (header.epoch, header.config_version);
     let new = new_epoch(config, platform, Origin::Restored, format!("a backup of epoch {from}, config version {version}"));
     // Judged before anything is written.
@@ -131,6 +142,7 @@ pub fn restore(config: &Config, platform: &Platform, path: &Path) -> Result<Foun
 pub fn recover(config: &Config, platform: &Platform, from: &Path) -> Result<Founded, NewEpochError> {
     let folder = Folder::open(Arc::clone(&platform.vfs), from)?;
     check_cluster(config, folder.cluster_id())?;
+    check_addresses(config)?;
     // Read once without consequences: whatever is wrong with it is known before anything is written.
     let (remains, application) = look(&folder, Journal::in_memory(JournalBounds::initial()))?;
     let last = remains.left.last_index;
@@ -195,6 +207,27 @@ fn check_cluster(config: &Config, found: u128) -> Result<(), NewEpochError> {
     if found == configured { Ok(()) } else { Err(NewEpochError::OtherCluster { configured, found }) }
 }
 
+/// Where the others find the node in the new epoch, each with the setting that it comes from unless one is advertised.
+fn addresses(config: &Config) -> [(&'static str, String); 3] {
+    let told =
+        |advertised: &Option<String>, listens: std::net::SocketAddr| advertised.clone().unwrap_or_else(|| listens.to_string());
+    let (advertise, listen) = (&config.advertise, &config.listen);
+    [
+        ("listen.admin", told(&advertise.admin, listen.admin)),
+        ("listen.device", told(&advertise.device, listen.device)),
+        ("listen.peer", config.peer_addr()),
+    ]
+}
+
+/// What is advertised has a port, by the rules of the configuration.
+fn check_addresses(config: &Config) -> Result<(), NewEpochError> {
+    let has_no_port = |(_, address): &(&str, String)| address.ends_with(":0");
+    match addresses(config).into_iter().find(has_no_port) {
+        None => Ok(()),
+        Some((setting, address)) => Err(NewEpochError::NoPort { setting, address, node: config.node }),
+    }
+}
+
 /// Begins the epoch: the audit record first, the folder's identity last.
 fn found(
     config: &Config,
@@ -210,10 +243,7 @@ fn found(
     writer.write(Rows::audit_only(&record));
     writer.give_up();
     books.flush()?;
-    let told =
-        |advertised: &Option<String>, listens: std::net::SocketAddr| advertised.clone().unwrap_or_else(|| listens.to_string());
-    let admin = told(&config.advertise.admin, config.listen.admin);
-    let device = told(&config.advertise.device, config.listen.device);
+    let [(_, admin), (_, device), _] = addresses(config);
     let settings = config.consensus_settings(admin, device);
     let frozen = FrozenState::new(next.clone(), config.cluster_id);
     let me = offline::found(&settings, platform, next.applied_index(), &frozen)?;

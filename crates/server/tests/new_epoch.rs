@@ -33,11 +33,18 @@ impl Places {
         self.folder.path().join(name)
     }
 
-    /// Settings of node `id` over the folder called `name`.
+    /// Settings of node `id` over the folder called `name`. Where devices and operators find it is advertised, as in a real
+    /// cluster; nobody looks for it there.
     fn config(&self, id: u64, name: &str, epoch: u64) -> Config {
+        let advertise = [("advertise.device", "127.0.0.1:7400"), ("advertise.admin", "127.0.0.1:7500")];
+        self.config_with(id, name, epoch, &advertise)
+    }
+
+    fn config_with(&self, id: u64, name: &str, epoch: u64, more: &[(&str, &str)]) -> Config {
         let peers: Vec<String> = self.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
         let (peers, epoch) = (peers.join(","), epoch.to_string());
-        let more = [("cluster.bootstrap", peers.as_str()), ("cluster.epoch", &epoch)];
+        let own = [("cluster.bootstrap", peers.as_str()), ("cluster.epoch", &epoch)];
+        let more: Vec<(&str, &str)> = own.iter().chain(more).copied().collect();
         config(id, &self.data(name), self.ports[usize::try_from(id).unwrap() - 1], &more)
     }
 
@@ -258,6 +265,10 @@ async fn a_new_epoch_is_refused_before_anything_is_written() {
     assert!(matches!(too_far, NewEpochError::Epoch(_)), "{too_far}");
     let other = Config { cluster_id: 1, ..places.config(1, "a", 2) };
     assert!(matches!(refused(&other, &path), NewEpochError::OtherCluster { configured: 1, .. }));
+    // The system would choose another port at each start, and the others are told one for good.
+    let homeless = refused(&places.config_with(1, "a", 2, &[("advertise.admin", "127.0.0.1:7500")]), &path);
+    assert!(matches!(homeless, NewEpochError::NoPort { .. }), "{homeless}");
+    assert!(homeless.to_string().starts_with("listen.device is 127.0.0.1:0, must have a port"), "{homeless}");
     assert!(!places.data("a").exists());
     let not_empty = refused(&places.config(1, "n1", 2), &path);
     assert!(matches!(not_empty, NewEpochError::NotEmpty { .. }), "{not_empty}");

@@ -91,6 +91,7 @@ fn failure(error: &NewEpochError) -> Failure {
         NewEpochError::Folder(_) | NewEpochError::NotUnderstood { .. } => "FOLDER_UNREADABLE",
         NewEpochError::NotEmpty { .. } => "FOLDER_NOT_EMPTY",
         NewEpochError::OtherCluster { .. } => "OTHER_CLUSTER",
+        NewEpochError::NoPort { .. } => "ADDRESS_WITHOUT_PORT",
         NewEpochError::Epoch(_) => "EPOCH_NOT_RAISED",
         NewEpochError::Journal(_) | NewEpochError::Copy { .. } => "FOLDER_NOT_MADE",
     };

@@ -1,8 +1,8 @@
 //! The runbook runs as it is written: every command of every page, in order, in a folder that holds the configurations of
 //! a small cluster which runs and has two releases. `console` says how pages are written.
 //!
-//! `start-node N` and `stop-node N` stand for whatever starts and stops the service on the machine of node N. Addresses of
-//! loopback in the pages are replaced by free ones.
+//! `start-node N` and `stop-node N` stand for whatever starts and stops the service on the machine of node N, `start-edge NAME`
+//! and `stop-edge NAME` for the same of an edge. Addresses of loopback in the pages are replaced by free ones.
 
 use std::path::Path;
 
@@ -16,11 +16,16 @@ const RUNBOOK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/runbook");
 /// Nodes 1 to 3 are the cluster; the others are spare machines.
 const NODES: u16 = 4;
 const VOTERS: u16 = 3;
+/// Machines for edges, whose listeners are at 7411 and 7511 and up.
+const EDGES: u16 = 2;
 
 const START: &str =
     "#!/bin/sh\nnohup tidegate serve --config node-$1.toml >> node-$1.log 2>&1 < /dev/null &\necho $! > node-$1.pid\n";
 const STOP: &str = "#!/bin/sh\npid=$(cat node-$1.pid) && rm node-$1.pid && kill $pid\n\
                     while grep -qs '^State:.[^Z]' /proc/$pid/status; do sleep 0.05; done\n";
+const START_EDGE: &str = "#!/bin/sh\nname=$1 && shift\n\
+                          nohup tidegate edge --name $name --data-dir data-$name \"$@\" >> node-$name.log 2>&1 < /dev/null &\n\
+                          echo $! > node-$name.pid\n";
 
 /// A folder with configurations and scripts. Whatever was started in it ends with it.
 struct Site {
@@ -38,6 +43,11 @@ impl Site {
                 addresses.push((format!("127.0.0.1:{}", base + node), cluster::free_address().to_string()));
             }
         }
+        for edge in 1..=EDGES {
+            for base in [7_410, 7_510] {
+                addresses.push((format!("127.0.0.1:{}", base + edge), cluster::free_address().to_string()));
+            }
+        }
         let site = Self { folder, addresses };
         let bootstrap: Vec<String> = (1..=VOTERS).map(|node| format!("\"127.0.0.1:{}\"", 7_600 + node)).collect();
         for node in 1..=NODES {
@@ -53,7 +63,9 @@ impl Site {
             site.write(&format!("node-{node}.toml"), &site.meant(&text));
         }
         std::fs::create_dir(site.folder.path().join("bin")).expect("the test's folder can be written");
-        for (name, script) in [("bin/start-node", START), ("bin/stop-node", STOP)] {
+        let scripts =
+            [("bin/start-node", START), ("bin/stop-node", STOP), ("bin/start-edge", START_EDGE), ("bin/stop-edge", STOP)];
+        for (name, script) in scripts {
             site.write(name, script);
             let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
             std::fs::set_permissions(site.folder.path().join(name), mode).expect("the file is ours");
@@ -93,8 +105,8 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        let nodes: Vec<u16> = (1..=NODES).collect();
-        for node in nodes {
+        let edges = (1..=EDGES).map(|edge| format!("eu-{edge}"));
+        for node in (1..=NODES).map(|node| node.to_string()).chain(edges) {
             let pid = std::fs::read_to_string(self.folder.path().join(format!("node-{node}.pid"))).unwrap_or_default();
             if let Some(pid) = pid.trim().parse().ok().and_then(rustix::process::Pid::from_raw) {
                 // It may have ended by itself.
@@ -126,6 +138,7 @@ fn may_repeat(command: &str) -> bool {
     let verbs = verbs.iter().map(|verb| format!("tidegate {verb}"));
     verbs.chain(["tidegate --output yaml cluster status".to_owned()]).any(|verb| command.starts_with(&verb))
         || command.starts_with("tidegate apply -f fleet.yaml")
+        || command.starts_with("curl -s")
 }
 
 async fn follow(name: &str) {
@@ -170,6 +183,11 @@ async fn clock_wrong() {
 #[tokio::test(flavor = "multi_thread")]
 async fn divergence_alarm() {
     follow("divergence-alarm.md").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn add_region() {
+    follow("add-region.md").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tidegate_platform::{OpenMode, Vfs};
 
 use super::FaultVfs;
+use crate::backup::{BackupEncoder, BackupHeader, BackupReader};
 use crate::fault::Fault;
 use crate::home::{ClusterId, Identity, StoreUuid};
 use crate::limits::SEGMENT_BYTES_MIN;
@@ -15,6 +16,7 @@ use crate::snapshot::{SnapshotHeader, Snapshots};
 const IDENTITY: Identity = Identity { cluster: ClusterId([1; 16]), node: 1, store: StoreUuid([2; 16]) };
 const LOG: &str = "/log";
 const SNAPSHOTS: &str = "/snapshots";
+const BACKUP: &str = "/backup";
 
 fn put(vfs: &FaultVfs, path: &Path, bytes: &[u8]) {
     let written = vfs.open(path, OpenMode::CreateNew).and_then(|file| file.write_at(0, bytes));
@@ -68,6 +70,36 @@ pub fn snapshot_seed() -> Result<Vec<u8>, Fault> {
     snapshots.bytes(&meta)?.chunk(0, usize::MAX)
 }
 
+/// Reads a backup that is `bytes` to its end; returns what it says about itself, and its records.
+pub fn backup(bytes: &[u8]) -> Result<(BackupHeader, Vec<Vec<u8>>), Fault> {
+    let vfs = FaultVfs::new();
+    put(&vfs, Path::new(BACKUP), bytes);
+    let mut reader = BackupReader::open(&vfs, Path::new(BACKUP))?;
+    let records = reader.by_ref().collect::<Result<_, _>>()?;
+    Ok((reader.header().clone(), records))
+}
+
+/// The bytes of a backup with these records.
+pub fn backup_of(header: &BackupHeader, records: &[Vec<u8>]) -> Result<Vec<u8>, Fault> {
+    let mut encoder = BackupEncoder::begin(header)?;
+    records.iter().try_for_each(|record| encoder.record(record))?;
+    Ok(encoder.finish())
+}
+
+/// What a small backup says about itself, to start from.
+#[must_use]
+pub fn backup_header() -> BackupHeader {
+    BackupHeader {
+        group: 0,
+        cluster: IDENTITY.cluster,
+        epoch: 1,
+        config_version: 7,
+        applied_index: 9,
+        taken_at_ms: 1_700_000_000_000,
+        build: "0.1.0".to_owned(),
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -103,6 +135,18 @@ mod tests {
         fn arbitrary_files_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             prop_assert!(log_segment(&bytes).is_err());
             prop_assert!(snapshot(&bytes).is_err());
+            prop_assert!(backup(&bytes).is_err());
+        }
+
+        #[test]
+        fn a_changed_backup_is_refused(at in any::<proptest::sample::Index>(), byte in any::<u8>()) {
+            let whole = (backup_header(), vec![b"one".to_vec(), Vec::new()]);
+            let mut bytes = backup_of(&whole.0, &whole.1).unwrap();
+            prop_assert_eq!(&backup(&bytes).unwrap(), &whole);
+            let at = at.index(bytes.len());
+            let is_same = bytes[at] == byte;
+            bytes[at] = byte;
+            prop_assert_eq!(backup(&bytes).is_ok(), is_same);
         }
     }
 

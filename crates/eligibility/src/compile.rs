@@ -25,12 +25,12 @@ pub fn compile(previous: &Snapshot, catalog: &Catalog, changes: &[CatalogChange]
     let before = previous.catalog();
     let mut products = previous.products().clone();
     for (product, touched) in touched(before, catalog, changes) {
-        let mut view = products.get(&product).map_or_else(Default::default, |view| (**view).clone());
+        let mut view = products.get(product.as_str()).map_or_else(Default::default, |view| (**view).clone());
         update(&mut view, &product, touched, before, catalog);
         if view.is_vacant() {
-            products.remove(&product);
+            products.remove(product.as_str());
         } else {
-            products.insert(product, Arc::new(view));
+            products.insert(product.as_str(), Arc::new(view));
         }
     }
     Snapshot::new(catalog.clone(), products, stamp)

@@ -12,7 +12,7 @@ mod release;
 mod rule;
 
 pub(crate) use bundle::BundleView;
-pub(crate) use graph::{Graph, Node};
+pub(crate) use graph::{Graph, Node, Onward};
 pub(crate) use hold::{HoldIndex, HoldView};
 pub(crate) use overrides::OverrideView;
 pub(crate) use product::{CohortView, ProductView};

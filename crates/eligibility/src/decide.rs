@@ -139,11 +139,11 @@ fn in_product<'s>(
             trail.record(Entry::Hold { hold: &hold.hold().id, reason: Reason::of_hold(hold.hold().kind) });
         });
     }
-    let active = Active::of(&[&view.holds.unlimited], &context.facts, now);
+    let active = Active::of(&view.holds.unlimited, &context.facts, now);
     if let Some(blocked) = active.hard() {
         return Failure { reason: blocked.reason(), next_eligible_at: blocked.until }.into();
     }
-    if let Some(answer) = overriding::decide(&context, trail) {
+    if let Some(answer) = overriding::decide(&context, &active, trail) {
         return answer;
     }
     match context.cohort {

@@ -2,12 +2,11 @@
 
 use std::ops::Bound;
 
-use tidegate_model::device::AUTHORITATIVE_ATTRIBUTES;
+use tidegate_model::device::is_authoritative;
 use tidegate_model::{CohortId, Device, DeviceFacts, DottedVersion};
 
 use crate::request::Request;
 use crate::table::KeyHash;
-use crate::version::is_dotted;
 
 const FRAMEWORK_PREFIX: &str = "framework.";
 
@@ -19,8 +18,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) device: Option<&'a Device>,
     /// The device key with its hash, if there is a key.
     pub(crate) key: Option<(&'a str, KeyHash)>,
-    /// The cohort, once it is known.
-    pub(crate) cohort: Option<&'a CohortId>,
+    /// The cohort with its hash, once it is known.
+    pub(crate) cohort: Option<(&'a CohortId, KeyHash)>,
 }
 
 impl<'a> Facts<'a> {
@@ -37,12 +36,12 @@ impl<'a> Facts<'a> {
                 .find(|(attribute, _)| names_it(attribute))
                 .map(|(_, version)| version.as_str())
         };
-        dotted(told.or_else(recorded)?)
+        DottedVersion::read(told.or_else(recorded)?)
     }
 
     /// The operating system's version.
     pub(crate) fn os(&self) -> Option<DottedVersion> {
-        dotted(self.attribute("os")?)
+        DottedVersion::read(self.attribute("os")?)
     }
 
     /// Calls `each` for every tag of the device.
@@ -60,13 +59,8 @@ impl<'a> Facts<'a> {
         if name == "cohort" {
             return device.cohort.as_ref().map(CohortId::as_str).or_else(recorded);
         }
-        if AUTHORITATIVE_ATTRIBUTES.contains(&name) { recorded() } else { self.request.attribute(name).or_else(recorded) }
+        if is_authoritative(name) { recorded() } else { self.request.attribute(name).or_else(recorded) }
     }
-}
-
-/// Checked before it is parsed: the model's error would quote the text, and so allocate.
-fn dotted(text: &str) -> Option<DottedVersion> {
-    if is_dotted(text) { DottedVersion::parse(text).ok() } else { None }
 }
 
 impl DeviceFacts for Facts<'_> {

@@ -46,7 +46,11 @@ impl<'r> Request<'r> {
     pub(crate) fn is_well_formed(&self) -> bool {
         let short = |text: Option<&str>| text.is_none_or(|text| text.len() <= limits::REPORTED_BYTES_MAX);
         let named = |text: &str| text.len() <= limits::ATTRIBUTE_BYTES_MAX;
-        let key_is_plain = |key: &str| key.len() <= limits::DEVICE_KEY_BYTES_MAX && !key.chars().any(char::is_control);
+        // Most keys are ASCII, of which bytes tell.
+        let is_plain = |key: &str| {
+            key.bytes().fold(true, |is_plain, byte| is_plain & matches!(byte, b' '..=b'~')) || !key.chars().any(char::is_control)
+        };
+        let key_is_plain = |key: &str| key.len() <= limits::DEVICE_KEY_BYTES_MAX && is_plain(key);
         !self.product.is_empty()
             && short(Some(self.product))
             && short(self.release)

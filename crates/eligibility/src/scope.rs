@@ -29,7 +29,21 @@ pub(crate) trait Scoped: PartialEq {
 }
 
 /// Short lists, replaced as a whole: a decision walks them without allocating.
-type List<T> = Arc<[Arc<T>]>;
+type List<T> = Arc<[Filed<T>]>;
+
+/// Something in a list.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Filed<T> {
+    item: Arc<T>,
+    /// Whether its selector asks for more than what it is filed under.
+    asks_for_more: bool,
+}
+
+impl<T> Clone for Filed<T> {
+    fn clone(&self) -> Self {
+        Self { item: self.item.clone(), asks_for_more: self.asks_for_more }
+    }
+}
 
 /// Things by whom they concern.
 #[derive(Debug, PartialEq)]
@@ -96,7 +110,7 @@ impl<T: Scoped> ScopeIndex<T> {
         self.edit(item, |list| without(list, item));
     }
 
-    fn edit(&mut self, item: &Arc<T>, change: impl Fn(&[Arc<T>]) -> List<T>) {
+    fn edit(&mut self, item: &Arc<T>, change: impl Fn(&[Filed<T>]) -> List<T>) {
         match item.scope() {
             Scope::Everybody => self.everybody = change(&self.everybody),
             Scope::Cohort(cohort) => edit_table(&mut self.by_cohort, cohort.as_str(), &change),
@@ -107,7 +121,7 @@ impl<T: Scoped> ScopeIndex<T> {
         }
     }
 
-    fn edit_selector(&mut self, selector: &Selector, change: &impl Fn(&[Arc<T>]) -> List<T>) {
+    fn edit_selector(&mut self, selector: &Selector, change: &impl Fn(&[Filed<T>]) -> List<T>) {
         let fewest = selector.attributes.iter().min_by_key(|(_, values)| values.len());
         if !selector.devices.is_empty() {
             selector.devices.iter().for_each(|key| edit_table(&mut self.by_device, key.as_str(), change));
@@ -135,12 +149,13 @@ impl<T: Scoped> ScopeIndex<T> {
     /// Calls `each` for everything that concerns the device, in no particular order; for some things more than once.
     pub(crate) fn visit<'s>(&'s self, facts: &Facts<'_>, mut each: impl FnMut(&'s Arc<T>)) {
         let mut try_list = |list: &'s List<T>| {
-            let concerned = |item: &&Arc<T>| item.selector().is_none_or(|selector| selector.matches(facts));
-            list.iter().filter(concerned).for_each(&mut each);
+            let is_meant = |item: &T| item.selector().is_none_or(|selector| selector.matches(facts));
+            let concerned = list.iter().filter(|filed| !filed.asks_for_more || is_meant(&filed.item));
+            concerned.for_each(|filed| each(&filed.item));
         };
         try_list(&self.everybody);
         try_list(&self.unindexed);
-        if let Some(list) = facts.cohort.and_then(|cohort| self.by_cohort.get(cohort.as_str())) {
+        if let Some(list) = facts.cohort.and_then(|(cohort, hash)| self.by_cohort.get_hashed(hash, cohort.as_str())) {
             try_list(list);
         }
         if let Some(list) = facts.key.and_then(|(key, hash)| self.by_device.get_hashed(hash, key)) {
@@ -157,18 +172,29 @@ impl<T: Scoped> ScopeIndex<T> {
     }
 }
 
-fn edit_table<T>(table: &mut Table<List<T>>, key: &str, change: &impl Fn(&[Arc<T>]) -> List<T>) {
+fn edit_table<T>(table: &mut Table<List<T>>, key: &str, change: &impl Fn(&[Filed<T>]) -> List<T>) {
     let list = change(table.get(key).map_or(&[][..], |list| list));
     if list.is_empty() { table.remove(key) } else { table.insert(key, list) }
 }
 
-fn with<T: Scoped>(list: &[Arc<T>], item: &Arc<T>) -> List<T> {
-    let at = list.partition_point(|found| found.id() < item.id());
+fn with<T: Scoped>(list: &[Filed<T>], item: &Arc<T>) -> List<T> {
+    let at = list.partition_point(|filed| filed.item.id() < item.id());
     let mut longer = list.to_vec();
-    longer.insert(at, item.clone());
+    longer.insert(at, Filed { item: item.clone(), asks_for_more: item.selector().is_some_and(asks_for_more) });
     Arc::from(longer)
 }
 
-fn without<T: Scoped>(list: &[Arc<T>], item: &Arc<T>) -> List<T> {
-    list.iter().filter(|found| found.id() != item.id()).cloned().collect()
+fn without<T: Scoped>(list: &[Filed<T>], item: &Arc<T>) -> List<T> {
+    list.iter().filter(|filed| filed.item.id() != item.id()).cloned().collect()
+}
+
+/// False for a selector that asks for one attribute alone, which it is filed under.
+fn asks_for_more(selector: &Selector) -> bool {
+    let Selector { attributes, tags_any_of, tags_all_of, tags_none_of, devices } = selector;
+    let is_one_attribute = attributes.len() == 1
+        && tags_any_of.is_empty()
+        && tags_all_of.is_empty()
+        && tags_none_of.is_empty()
+        && devices.is_empty();
+    !is_one_attribute
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use imbl::OrdMap;
-use tidegate_model::{Catalog, Digest, Product, ProductId};
+use tidegate_model::{Catalog, Digest, Product};
 
 use crate::compiled::ProductView;
+use crate::table::Table;
 
 /// Compiled products, by id.
-pub(crate) type Products = OrdMap<ProductId, Arc<ProductView>>;
+pub(crate) type Products = Table<Arc<ProductView>>;
 
 /// Which state a snapshot shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

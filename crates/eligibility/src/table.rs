@@ -1,45 +1,83 @@
-//! A persistent map from texts, found by hash: looking one up compares a few numbers and one text, whatever the size,
-//! and allocates nothing. The hash is fixed, so equal content has equal shape on every node.
+//! A persistent map from texts, found by hash: looking one up reads one word for each factor of 32 in its size, compares one
+//! text and allocates nothing. The hash is fixed and a text stands where its hash says, so equal content has equal shape
+//! on every node, however it came about.
 
 use std::sync::Arc;
-
-use imbl::OrdMap;
-use tidegate_model::Salt;
 
 /// Hash of a key, computed once per request and used for every table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct KeyHash(u64);
 
 impl KeyHash {
-    /// The hash of `key`.
+    /// The hash of `key`: words of eight bytes, folded together by a wide multiplication, as wyhash and its kin do. A decision
+    /// takes up to ten hashes, so it is made for speed; keys that are chosen to share one cost whoever stored them a longer
+    /// list to compare, and nobody a wrong answer.
     pub(crate) fn of(key: &str) -> Self {
-        Self(Salt([0; 16]).position(key).0)
+        let bytes = key.as_bytes();
+        let mut hash = LENGTH.wrapping_mul(bytes.len() as u64 + 1);
+        let mut words = bytes.chunks_exact(8);
+        for word in words.by_ref() {
+            hash = fold(hash ^ word_of(word), FACTOR).wrapping_add(LENGTH);
+        }
+        Self(fold(hash ^ word_of(words.remainder()), FACTOR ^ LENGTH))
     }
 }
 
-/// Texts that share a hash stand together, ordered.
-#[derive(Clone, Debug, PartialEq)]
-enum Slot<V> {
-    One(Arc<str>, V),
-    Several(Arc<[(Arc<str>, V)]>),
+/// Odd numbers with as many ones as zeros, well mixed: digits of the golden ratio and of pi.
+const LENGTH: u64 = 0x9e37_79b9_7f4a_7c15;
+const FACTOR: u64 = 0x2d35_8dcc_aa6c_78a5;
+
+/// Up to eight bytes as a number.
+fn word_of(bytes: &[u8]) -> u64 {
+    let half = |at: usize| u64::from(u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]));
+    match bytes.len() {
+        0 => 0,
+        // All of three bytes, and no two texts of one length alike.
+        len @ 1..=3 => u64::from(bytes[0]) << 16 | u64::from(bytes[len / 2]) << 8 | u64::from(bytes[len - 1]),
+        len => half(0) << 32 | half(len - 4),
+    }
 }
 
-/// A persistent map from text to `V`; a clone shares everything.
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    (product as u64) ^ ((product >> 64) as u64)
+}
+
+/// Bits of the hash that one level of the trie takes; a branch has up to 32 children.
+const BITS: u32 = 5;
+
+/// Children by the next bits of their hash: bit n of `map` says that there is a child for n, and they stand in order.
+#[derive(Clone, Debug, PartialEq)]
+struct Branch<V> {
+    map: u32,
+    children: Arc<[Child<V>]>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Child<V> {
+    Leaf(KeyHash, Arc<str>, V),
+    /// Texts that share a whole hash, ordered; at least two.
+    Several(KeyHash, Arc<[(Arc<str>, V)]>),
+    /// At least two texts that share all bits so far and no whole hash.
+    Branch(Branch<V>),
+}
+
+/// A persistent map from text to `V`: a trie over the hashes. A clone shares everything, and a change copies one branch a level.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Table<V: Clone> {
-    slots: OrdMap<u64, Slot<V>>,
+    root: Branch<V>,
 }
 
 impl<V: Clone> Default for Table<V> {
     fn default() -> Self {
-        Self { slots: OrdMap::new() }
+        Self { root: Branch { map: 0, children: Arc::from(Vec::new()) } }
     }
 }
 
 impl<V: Clone> Table<V> {
     /// True if nothing is in it.
     pub(crate) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+        self.root.map == 0
     }
 
     /// The value under `key`.
@@ -49,9 +87,17 @@ impl<V: Clone> Table<V> {
 
     /// The value under `key`, whose hash is known.
     pub(crate) fn get_hashed(&self, hash: KeyHash, key: &str) -> Option<&V> {
-        match self.slots.get(&hash.0)? {
-            Slot::One(found, value) => (**found == *key).then_some(value),
-            Slot::Several(entries) => entries.iter().find(|(found, _)| **found == *key).map(|(_, value)| value),
+        let mut branch = &self.root;
+        let mut rest = hash.0;
+        loop {
+            match branch.child(rest)? {
+                Child::Branch(below) => branch = below,
+                Child::Leaf(found, text, value) => return (*found == hash && **text == *key).then_some(value),
+                Child::Several(_, entries) => {
+                    return entries.iter().find(|(text, _)| **text == *key).map(|(_, value)| value);
+                }
+            }
+            rest >>= BITS;
         }
     }
 
@@ -66,28 +112,103 @@ impl<V: Clone> Table<V> {
     }
 
     fn edit(&mut self, hash: KeyHash, key: &str, value: Option<V>) {
-        let mut entries: Vec<(Arc<str>, V)> = match self.slots.get(&hash.0) {
-            None => Vec::new(),
-            Some(Slot::One(key, value)) => vec![(key.clone(), value.clone())],
-            Some(Slot::Several(entries)) => entries.to_vec(),
-        };
-        let place = entries.binary_search_by(|(found, _)| (**found).cmp(key));
-        match (place, value) {
-            (Ok(at), Some(value)) => entries[at].1 = value,
-            (Err(at), Some(value)) => entries.insert(at, (Arc::from(key), value)),
-            (Ok(at), None) => drop(entries.remove(at)),
-            (Err(_), None) => return,
-        }
-        let slot = match entries.len() {
-            0 => None,
-            1 => entries.pop().map(|(key, value)| Slot::One(key, value)),
-            _ => Some(Slot::Several(Arc::from(entries))),
-        };
-        match slot {
-            Some(slot) => drop(self.slots.insert(hash.0, slot)),
-            None => drop(self.slots.remove(&hash.0)),
+        match value {
+            Some(value) => self.root.set(0, (hash, key), value),
+            // Only what is there is taken out: nothing is copied for what is not.
+            None if self.get_hashed(hash, key).is_some() => self.root.take(0, (hash, key)),
+            None => {}
         }
     }
+}
+
+impl<V: Clone> Branch<V> {
+    /// The child for the lowest bits of `rest`.
+    fn child(&self, rest: u64) -> Option<&Child<V>> {
+        let bit = bit_of(rest);
+        if self.map & bit == 0 { None } else { self.children.get(self.place(bit)) }
+    }
+
+    fn place(&self, bit: u32) -> usize {
+        (self.map & (bit - 1)).count_ones() as usize
+    }
+
+    fn set(&mut self, level: u32, (hash, key): (KeyHash, &str), value: V) {
+        let bit = bit_of(hash.0 >> (level * BITS));
+        let place = self.place(bit);
+        if self.map & bit == 0 {
+            let (before, after) = self.children.split_at(place);
+            let leaf = Child::Leaf(hash, Arc::from(key), value);
+            self.children = before.iter().cloned().chain(std::iter::once(leaf)).chain(after.iter().cloned()).collect();
+            self.map |= bit;
+            return;
+        }
+        let child = &mut self.owned()[place];
+        match child {
+            Child::Branch(below) => below.set(level + 1, (hash, key), value),
+            Child::Leaf(found, text, old) if *found == hash && **text == *key => *old = value,
+            Child::Several(found, entries) if *found == hash => {
+                let mut longer = entries.to_vec();
+                match longer.binary_search_by(|(text, _)| (**text).cmp(key)) {
+                    Ok(at) => longer[at].1 = value,
+                    Err(at) => longer.insert(at, (Arc::from(key), value)),
+                }
+                *entries = Arc::from(longer);
+            }
+            Child::Leaf(found, text, old) if *found == hash => {
+                let mut both = vec![(text.clone(), old.clone()), (Arc::from(key), value)];
+                both.sort_by(|(a, _), (b, _)| a.cmp(b));
+                *child = Child::Several(hash, Arc::from(both));
+            }
+            Child::Leaf(KeyHash(other), ..) | Child::Several(KeyHash(other), ..) => {
+                // Two hashes that differ part at the thirteenth level at the latest.
+                let map = bit_of(*other >> ((level + 1) * BITS));
+                let mut below = Self { map, children: Arc::from(vec![child.clone()]) };
+                below.set(level + 1, (hash, key), value);
+                *child = Child::Branch(below);
+            }
+        }
+    }
+
+    /// Takes out what is there. What was one text's way before the other came is so again when it has gone.
+    fn take(&mut self, level: u32, (hash, key): (KeyHash, &str)) {
+        let bit = bit_of(hash.0 >> (level * BITS));
+        let place = self.place(bit);
+        match &mut self.owned()[place] {
+            Child::Branch(below) => {
+                below.take(level + 1, (hash, key));
+                let alone = match &*below.children {
+                    [only @ (Child::Leaf(..) | Child::Several(..))] => Some(only.clone()),
+                    _ => None,
+                };
+                if let Some(alone) = alone {
+                    self.owned()[place] = alone;
+                }
+            }
+            Child::Several(_, entries) => {
+                let left: Vec<_> = entries.iter().filter(|(text, _)| **text != *key).cloned().collect();
+                let child = match <[_; 1]>::try_from(left) {
+                    Ok([(text, value)]) => Child::Leaf(hash, text, value),
+                    Err(left) => Child::Several(hash, Arc::from(left)),
+                };
+                self.owned()[place] = child;
+            }
+            Child::Leaf(..) => {
+                let (before, after) = self.children.split_at(place);
+                self.children = before.iter().chain(&after[1..]).cloned().collect();
+                self.map &= !bit;
+            }
+        }
+    }
+
+    /// The children, copied if another version of the table has them too.
+    fn owned(&mut self) -> &mut [Child<V>] {
+        Arc::make_mut(&mut self.children)
+    }
+}
+
+/// The bit of a child for the lowest bits of `rest`.
+fn bit_of(rest: u64) -> u32 {
+    1 << (rest & ((1 << BITS) - 1))
 }
 
 #[cfg(test)]
@@ -97,6 +218,24 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Texts of the kind that stands in catalogs, of all lengths, fall evenly and apart.
+    #[test]
+    fn hashes_of_like_texts_lie_apart() {
+        let numbered = (0..20_000).map(|i| format!("SN{i:06}"));
+        let lengths = (0..300).map(|length| "a".repeat(length));
+        let short = (0..=255u8).filter(u8::is_ascii).map(|byte| char::from(byte).to_string());
+        let hashes: Vec<_> = numbered.chain(lengths).chain(short).map(|key| (KeyHash::of(&key), key)).collect();
+        let texts: std::collections::BTreeSet<_> = hashes.iter().map(|(_, key)| key).collect();
+        let distinct: std::collections::BTreeSet<_> = hashes.iter().map(|(hash, _)| hash).collect();
+        assert_eq!(distinct.len(), texts.len());
+        for shift in (0..64).step_by(8) {
+            let mut buckets = [0_u32; 256];
+            hashes.iter().for_each(|(hash, _)| buckets[usize::from((hash.0 >> shift) as u8)] += 1);
+            let expected = u32::try_from(hashes.len()).unwrap() / 256;
+            assert!(buckets.iter().all(|count| (expected / 3..expected * 3).contains(count)), "bits from {shift}: {buckets:?}");
+        }
+    }
 
     proptest! {
         /// A table is a map, also where all hashes collide; and its shape is a function of its content.

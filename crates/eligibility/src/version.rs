@@ -30,8 +30,7 @@ impl<'a> VersionRef<'a> {
         }
         match scheme {
             VersionScheme::SemVer => Semantic::parse(text).map(Self::Semantic),
-            // Short numeric texts: an error of the model's parser would quote the text, and so allocate.
-            VersionScheme::Dotted => is_dotted(text).then(|| DottedVersion::parse(text).ok())?.map(Self::Dotted),
+            VersionScheme::Dotted => DottedVersion::read(text).map(Self::Dotted),
             VersionScheme::Integer => number(text).map(Self::Integer),
         }
     }
@@ -84,21 +83,10 @@ fn number(text: &str) -> Option<u64> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) { None } else { text.parse().ok() }
 }
 
-/// True if `text` reads as a dotted version.
-pub(crate) fn is_dotted(text: &str) -> bool {
-    text.split('.').count() <= tidegate_model::limits::DOTTED_PARTS_MAX && text.split('.').all(|part| number(part).is_some())
-}
-
 impl<'a> Semantic<'a> {
     fn parse(text: &'a str) -> Option<Self> {
-        let (text, build) = match text.split_once('+') {
-            Some((text, build)) => (text, Some(build)),
-            None => (text, None),
-        };
-        let (core, pre) = match text.split_once('-') {
-            Some((core, pre)) => (core, Some(pre)),
-            None => (text, None),
-        };
+        let (text, build) = split_at(text, b'+');
+        let (core, pre) = split_at(text, b'-');
         let mut parts = core.split('.');
         let mut next = || parts.next().filter(|part| *part == "0" || !part.starts_with('0')).and_then(number);
         let core = [next()?, next()?, next()?];
@@ -168,6 +156,14 @@ impl PartialOrd for Semantic<'_> {
 impl Ord for Semantic<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
         self.core.cmp(&other.core).then_with(|| compare_pre_releases(self.pre, other.pre))
+    }
+}
+
+/// What stands before an ASCII character, and after it if it is there. (Texts are short: byte by byte beats a search.)
+fn split_at(text: &str, mark: u8) -> (&str, Option<&str>) {
+    match text.bytes().position(|byte| byte == mark) {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
     }
 }
 

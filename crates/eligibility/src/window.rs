@@ -6,6 +6,8 @@
 //! A local time that the clock skips opens the window at the end of the gap, one that occurs twice at the first. So the
 //! instant of an opening never decreases with its local time, and both searches below may stop at the first hit.
 
+mod seen;
+
 use croner::parser::{CronParser, Seconds, Year};
 use croner::{Cron, Weekday};
 use jiff::civil::{Date, DateTime};
@@ -13,6 +15,7 @@ use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 use tidegate_model::{Timestamp, Window};
 
 use crate::limits;
+use crate::window::seen::Seen;
 
 /// True if the window can ever let anything through: its cron expression has five readable fields, its time zone is known,
 /// and it lasts some time. A hold with any other window holds always, so whoever accepts one should ask first.
@@ -31,6 +34,7 @@ pub(crate) struct Openings {
     days: [[u32; 7]; 4],
     duration_ms: i64,
     zone: TimeZone,
+    seen: Seen,
 }
 
 const WEEKDAYS: [Weekday; 7] = [
@@ -66,13 +70,24 @@ impl Openings {
                 *mask = day_mask(&cron, year, month, first);
             }
         }
-        Some(Self { minutes, hours, months, days, duration_ms, zone })
+        Some(Self { minutes, hours, months, days, duration_ms, zone, seen: Seen::default() })
     }
 
     /// True if the window is open at `now`.
     pub(crate) fn is_open(&self, now: Timestamp) -> bool {
+        let now_ms = now.as_millis();
+        if let Some(is_open) = self.seen.at(now_ms) {
+            return is_open;
+        }
         // Only the last opening can still be running longest: all last equally long.
-        self.last_opening(now).is_some_and(|opened| now.as_millis() - opened < self.duration_ms)
+        let Some(opened) = self.last_opening(now) else { return false };
+        let shuts = opened.saturating_add(self.duration_ms);
+        if now_ms < shuts {
+            self.seen.note(opened, shuts, true);
+        } else if let Some(next) = self.next_opening(now) {
+            self.seen.note(shuts, next, false);
+        }
+        now_ms < shuts
     }
 
     /// The first instant from `now` on at which the window is open.
@@ -342,6 +357,13 @@ mod tests {
             }
             let open = opened.iter().any(|at| *at <= now.as_millis() && now.as_millis() - at < window.duration_ms);
             prop_assert_eq!(window.is_open(now), open);
+            // What it has seen answers alike, wherever it has been asked before.
+            let mut asked = window.clone();
+            for minutes in [0, -300, 1, 59, 300, -1, 0, 90, -60] {
+                let now = Timestamp::from_millis(now.as_millis() + minutes * 60_000 + shift);
+                asked.seen = Seen::default();
+                prop_assert_eq!(window.is_open(now), asked.is_open(now), "{} minutes on", minutes);
+            }
             if let Some(next) = opened.iter().copied().filter(|at| *at > now.as_millis()).min() {
                 prop_assert_eq!(window.next_opening(now), Some(next));
             }

@@ -8,6 +8,12 @@ use crate::selector::DeviceFacts;
 /// Attribute keys that a registered device cannot claim: they come from its record alone, also when it has none.
 pub const AUTHORITATIVE_ATTRIBUTES: [&str; 5] = ["cohort", "region", "env", "mf", "fd"];
 
+/// True for one of [`AUTHORITATIVE_ATTRIBUTES`]; spelled out, since every attribute that a decision reads is asked about.
+#[must_use]
+pub fn is_authoritative(name: &str) -> bool {
+    matches!(name, "cohort" | "region" | "env" | "mf" | "fd")
+}
+
 /// A registered device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
@@ -47,5 +53,16 @@ impl DeviceFacts for Device {
 
     fn has_tag(&self, tag: &str) -> bool {
         self.tags.contains(tag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_authoritative_is_listed() {
+        assert!(AUTHORITATIVE_ATTRIBUTES.iter().all(|name| is_authoritative(name)));
+        assert!(["", "model", "os", "fe", "cohorts"].iter().all(|name| !is_authoritative(name)));
     }
 }

@@ -180,8 +180,17 @@ impl Ramp {
                 Some(origin.plus(interval.times(u64::from(group))))
             }
             Self::Apple => (0..7).map(Span::from_days).find(|offset| admitted_at(*offset)).map(|o| origin.plus(o)),
-            Self::Linear { duration, .. } => {
-                let (mut low, mut high) = (0, duration.as_millis().div_ceil(MINUTE));
+            Self::Linear { from, duration } => {
+                let last = duration.as_millis().div_ceil(MINUTE);
+                let guess = position.map_or(last, |position| minute_near(*from, *duration, position));
+                let (mut low, mut high) = (guess.saturating_sub(1).min(last), guess.saturating_add(1).min(last));
+                // The guess is right within a minute; if it were not, all minutes would be searched.
+                if low > 0 && admitted_at(Span::from_millis((low - 1) * MINUTE)) {
+                    low = 0;
+                }
+                if high < last && !admitted_at(Span::from_millis(high * MINUTE)) {
+                    high = last;
+                }
                 while low < high {
                     let middle = low + (high - low) / 2;
                     if admitted_at(Span::from_millis(middle * MINUTE)) { high = middle } else { low = middle + 1 }
@@ -230,6 +239,14 @@ impl Ramp {
             Self::Groups { .. } | Self::Apple | Self::Linear { .. } => Ok(()),
         }
     }
+}
+
+/// About the minute of a linear ramp at which a position is admitted: the inverse of its share, to 44 binary places.
+fn minute_near(from: Ppm, duration: Span, position: Position) -> u64 {
+    let needed = ((u128::from(position.0) + 1) * 1_000_000) >> 20;
+    let from = u128::from(from.get());
+    let gone = needed.saturating_sub(from << 44) * u128::from(duration.as_millis()) / (1_000_000 - from).max(1);
+    u64::try_from((gone >> 44).div_ceil(u128::from(MINUTE))).unwrap_or(u64::MAX)
 }
 
 impl Exposure {

@@ -72,13 +72,32 @@ impl DottedVersion {
     /// # Errors
     /// [`Invalid`] if a part is no number below 2^64 or there are more than 16 parts.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let invalid = || Invalid::new("version", text, "must be 1 to 16 numbers joined by dots");
-        let mut parts = [0; limits::DOTTED_PARTS_MAX];
-        for (i, part) in text.split('.').enumerate() {
-            let slot = parts.get_mut(i).ok_or_else(invalid)?;
-            *slot = parse_number(part).ok_or_else(invalid)?;
+        Self::read(text).ok_or_else(|| Invalid::new("version", text, "must be 1 to 16 numbers joined by dots"))
+    }
+
+    /// As [`DottedVersion::parse`], for those who only want to know whether it is one: one pass over the text, and nothing
+    /// is allocated, since no error quotes it.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let mut parts = [0_u64; limits::DOTTED_PARTS_MAX];
+        let (mut at, mut is_empty) = (0, true);
+        for byte in text.bytes() {
+            if byte == b'.' {
+                at += 1;
+                if is_empty || at == parts.len() {
+                    return None;
+                }
+                is_empty = true;
+            } else {
+                let digit = byte.wrapping_sub(b'0');
+                if digit > 9 {
+                    return None;
+                }
+                parts[at] = parts[at].checked_mul(10)?.checked_add(u64::from(digit))?;
+                is_empty = false;
+            }
         }
-        Ok(Self { parts })
+        (!is_empty).then_some(Self { parts })
     }
 
     /// All sixteen parts; unused ones are 0.

@@ -11,6 +11,7 @@ use tidegate_model::{
 
 use crate::compile::touched::Touched;
 use crate::compiled::{BundleView, CohortView, Graph, HoldView, OverrideView, ProductView, ReleaseView, RuleView};
+use crate::table::KeyHash;
 
 /// Compiles the touched objects of `product`, and what depends on them, from `catalog`. `before` is the catalog that
 /// `view` was compiled from.
@@ -142,7 +143,7 @@ fn update_cohort(view: &mut ProductView, product: &ProductId, id: &CohortId, is_
     let old = view.cohorts.get(id.as_str()).filter(|_| !is_graph_touched);
     let graph = old.map_or_else(|| Arc::new(graph(view, id)), |old| old.graph.clone());
     view.names.cohorts.insert(id.clone());
-    view.cohorts.insert(id.as_str(), Arc::new(CohortView { stored: stored.clone(), graph }));
+    view.cohorts.insert(id.as_str(), Arc::new(CohortView { stored: stored.clone(), hash: KeyHash::of(id.as_str()), graph }));
 }
 
 fn graph(view: &ProductView, cohort: &CohortId) -> Graph {

@@ -29,6 +29,21 @@ pub(crate) struct Node {
     lane_end: usize,
     /// The nearest release before this one in its lane that passes the device-independent checks.
     candidate_before: Option<usize>,
+    /// As `candidate_before`, of those that get past soft holds where others do not.
+    piercing_before: Option<usize>,
+    /// How many releases of the lane pass the device-independent checks, from its beginning to this one.
+    rank: usize,
+}
+
+/// How a search goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Onward {
+    /// To the next lower candidate.
+    Next,
+    /// To the next lower candidate that may get past soft holds where others do not; those between are counted.
+    NextPiercing,
+    /// No further.
+    Done,
 }
 
 /// The linked releases of one cohort.
@@ -58,6 +73,8 @@ impl Graph {
             depth: None,
             lane_end: i,
             candidate_before: None,
+            piercing_before: None,
+            rank: 0,
         };
         let mut nodes: Vec<_> = views.into_iter().zip(next).enumerate().map(node).collect();
         link(&mut nodes);
@@ -66,10 +83,50 @@ impl Graph {
         Self { by_bundle: positions_by_bundle(&nodes), by_release, entries, nodes }
     }
 
-    /// Calls `each` for every release from `start` to before `end` that passes the device-independent checks, the
-    /// highest first, until it returns true. `end` must lie on the way from `start`.
-    pub(crate) fn search_below(&self, start: usize, end: usize, mut each: impl FnMut(usize) -> bool) {
-        // The stretches of the path, lane by lane: where it enters the lane, and where it leaves it.
+    /// Calls `each` for the releases from `start` to before `end` that pass the device-independent checks, the highest
+    /// first, going on as it answers, from `onward` at the beginning. Ends after `limit` candidates, passed over or not. `end` must
+    /// lie on the way from `start`.
+    pub(crate) fn search_below(
+        &self,
+        (start, end): (usize, usize),
+        mut onward: Onward,
+        limit: usize,
+        mut each: impl FnMut(usize) -> Onward,
+    ) {
+        let (stretches, count) = self.stretches(start, end);
+        let mut met = 0;
+        for (enters, leaves) in stretches[..count].iter().rev().copied() {
+            // The candidates of this stretch are those above the rank of what lies before it, up to the highest one.
+            let passes = |node: usize| usize::from(self.nodes[node].view.failure.is_none());
+            let below = self.nodes[enters].rank - passes(enters);
+            let highest = self.nodes[leaves].rank - if leaves == end { passes(leaves) } else { 0 };
+            let mut node = leaves;
+            let mut is_inclusive = leaves != end;
+            loop {
+                let found = match onward {
+                    Onward::Done => return,
+                    Onward::Next if is_inclusive && passes(node) == 1 => Some(node),
+                    Onward::Next => self.nodes[node].candidate_before,
+                    Onward::NextPiercing if is_inclusive && self.nodes[node].pierces() => Some(node),
+                    Onward::NextPiercing => self.nodes[node].piercing_before,
+                };
+                is_inclusive = false;
+                let Some(candidate) = found.filter(|candidate| self.nodes[*candidate].rank > below) else { break };
+                if met + highest - self.nodes[candidate].rank >= limit {
+                    return;
+                }
+                onward = each(candidate);
+                node = candidate;
+            }
+            met += highest - below;
+            if met >= limit {
+                return;
+            }
+        }
+    }
+
+    /// The stretches of the path from `start` to `end`, lane by lane: where it enters the lane, and where it leaves it.
+    fn stretches(&self, start: usize, end: usize) -> ([(usize, usize); limits::LANES_MAX], usize) {
         let mut stretches = [(0, 0); limits::LANES_MAX];
         let mut count = 0;
         let mut enters = start;
@@ -80,17 +137,7 @@ impl Graph {
             count += 1;
             match self.nodes[leaves].next.filter(|_| !is_last) {
                 Some(next) => enters = next,
-                None => break,
-            }
-        }
-        for (enters, leaves) in stretches[..count].iter().rev() {
-            let is_candidate = *leaves != end && self.nodes[*leaves].view.failure.is_none();
-            let mut candidate = if is_candidate { Some(*leaves) } else { self.nodes[*leaves].candidate_before };
-            while let Some(node) = candidate.filter(|node| self.nodes[*node].depth <= self.nodes[*enters].depth) {
-                if each(node) {
-                    return;
-                }
-                candidate = self.nodes[node].candidate_before;
+                None => return (stretches, count),
             }
         }
     }
@@ -116,6 +163,13 @@ impl Graph {
             FromVersion::Only(requirement) => version.satisfies(requirement),
             FromVersion::Any | FromVersion::Unreadable => false,
         })
+    }
+}
+
+impl Node {
+    /// True if it passes the device-independent checks, and soft holds may let it through where they hold others.
+    fn pierces(&self) -> bool {
+        self.view.failure.is_none() && self.view.may_pierce
     }
 }
 
@@ -146,10 +200,12 @@ fn link(nodes: &mut [Node]) {
             weights[next] += weights[i];
         }
         before[i] = previous[i].iter().copied().max_by_key(|earlier| (weights[*earlier], *earlier));
-        nodes[i].candidate_before = before[i].and_then(|earlier: usize| {
-            let passes = nodes[earlier].view.failure.is_none();
-            if passes { Some(earlier) } else { nodes[earlier].candidate_before }
-        });
+        let earlier = before[i].map(|earlier: usize| (earlier, &nodes[earlier]));
+        let passes = |node: &Node| node.view.failure.is_none();
+        let candidate = earlier.and_then(|(at, node)| if passes(node) { Some(at) } else { node.candidate_before });
+        let piercing = earlier.and_then(|(at, node)| if node.pierces() { Some(at) } else { node.piercing_before });
+        let rank = earlier.map_or(0, |(_, node)| node.rank) + usize::from(passes(&nodes[i]));
+        (nodes[i].candidate_before, nodes[i].piercing_before, nodes[i].rank) = (candidate, piercing, rank);
     }
     for i in order {
         if let Some(next) = nodes[i].next.filter(|next| before[*next] == Some(i)) {

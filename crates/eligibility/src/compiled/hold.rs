@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use imbl::OrdMap;
 use tidegate_model::{BundleId, Hold, HoldKind, HoldScope, Selector, Stored};
 
 use crate::scope::{Scope, ScopeIndex, Scoped};
+use crate::table::Table;
 use crate::window::Openings;
 
 /// A hold with its limits resolved and its window read.
@@ -63,7 +63,7 @@ pub(crate) struct HoldIndex {
     /// Not limited to a bundle.
     pub(crate) unlimited: ScopeIndex<HoldView>,
     /// By the bundle that they are limited to.
-    pub(crate) limited: OrdMap<BundleId, ScopeIndex<HoldView>>,
+    pub(crate) limited: Table<ScopeIndex<HoldView>>,
 }
 
 impl HoldIndex {
@@ -73,7 +73,7 @@ impl HoldIndex {
             self.unlimited.insert(view);
         }
         for bundle in &view.bundles {
-            let mut index = self.limited.get(bundle).cloned().unwrap_or_default();
+            let mut index = self.limited.get(bundle.as_str()).cloned().unwrap_or_default();
             index.insert(view);
             self.put(bundle, index);
         }
@@ -85,7 +85,7 @@ impl HoldIndex {
             self.unlimited.remove(view);
         }
         for bundle in &view.bundles {
-            let Some(mut index) = self.limited.get(bundle).cloned() else { continue };
+            let Some(mut index) = self.limited.get(bundle.as_str()).cloned() else { continue };
             index.remove(view);
             self.put(bundle, index);
         }
@@ -95,9 +95,9 @@ impl HoldIndex {
     /// concerns nobody.
     fn put(&mut self, bundle: &BundleId, index: ScopeIndex<HoldView>) {
         if index.is_empty() {
-            self.limited.remove(bundle);
+            self.limited.remove(bundle.as_str());
         } else {
-            self.limited.insert(bundle.clone(), index);
+            self.limited.insert(bundle.as_str(), index);
         }
     }
 }

@@ -7,12 +7,14 @@ use tidegate_model::{BundleId, Cohort, CohortId, Device, HoldId, OverrideId, Pro
 
 use crate::compiled::{BundleView, Graph, HoldIndex, HoldView, OverrideView, ReleaseView, RuleView};
 use crate::scope::ScopeIndex;
-use crate::table::Table;
+use crate::table::{KeyHash, Table};
 
 /// A cohort with its graph.
 #[derive(Debug, PartialEq)]
 pub(crate) struct CohortView {
     pub(crate) stored: Arc<Stored<Cohort>>,
+    /// Hash of its id.
+    pub(crate) hash: KeyHash,
     pub(crate) graph: Arc<Graph>,
 }
 

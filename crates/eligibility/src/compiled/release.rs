@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tidegate_model::{
-    InstallMode, Policy, Product, Release, ReleaseId, RolloutState, Stored, Trigger, Urgency, Version, VersionRequirement,
-    VersionText,
+    InstallMode, Policy, Product, Release, ReleaseId, Requirement, RolloutState, Stored, Trigger, Urgency, Version,
+    VersionRequirement, VersionText,
 };
 
 use crate::compiled::bundle::BundleView;
@@ -29,10 +29,15 @@ pub(crate) struct ReleaseView {
     pub(crate) install: Install,
     /// The first failure of the checks 1 to 5, which no device changes.
     pub(crate) failure: Option<Reason>,
+    /// Whether it asks anything of the device beyond what its bundle asks for.
+    pub(crate) has_requirement: bool,
     /// Nobody may pass it.
     pub(crate) counts_as_required: bool,
     /// The reached stages, in order.
     pub(crate) reached: Vec<Reached>,
+    /// Whether soft holds may let some device through to it where they hold back from other releases: being critical for a
+    /// device and being agreed to by its owner are all that makes releases differ to them.
+    pub(crate) may_pierce: bool,
     /// Whether the trigger may still lie ahead: an embargo, and the first stage has not been left.
     pub(crate) has_embargo: bool,
 }
@@ -41,6 +46,8 @@ pub(crate) struct ReleaseView {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Reached {
     pub(crate) stage: usize,
+    /// Its selector asks for nothing.
+    pub(crate) is_for_everybody: bool,
     /// The stage that the rollout is in.
     pub(crate) is_current: bool,
     /// Place in `Rollout.passed` of the exposure that it ended with.
@@ -120,6 +127,8 @@ impl ReleaseView {
             },
             failure: bundle_failure.or_else(|| state_failure(release)),
             counts_as_required: counts_as_required(release),
+            has_requirement: release.requirement != Requirement::default(),
+            may_pierce: release.urgency != Urgency::Normal || !release.consents.is_empty(),
             reached: reached(release, &policy.body),
             has_embargo: matches!(policy.body.trigger, Trigger::At(_)) && rollout.stage_index == 0,
             hash: KeyHash::of(release.id.as_str()),
@@ -182,6 +191,7 @@ fn reached(release: &Release, policy: &Policy) -> Vec<Reached> {
     reached
         .map(|(stage, of_policy)| Reached {
             stage,
+            is_for_everybody: of_policy.selector.is_everybody(),
             is_current: stage == current,
             passed: rollout.passed.iter().position(|passed| passed.name == of_policy.name),
             is_passed: stage < current || rollout.stage_state == tidegate_model::StageState::Passed,

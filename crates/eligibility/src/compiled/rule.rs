@@ -3,6 +3,7 @@
 use tidegate_model::{Cohort, CohortId, Created, Selector, Stored};
 
 use crate::scope::{Scope, Scoped};
+use crate::table::KeyHash;
 
 /// One rule of a cohort.
 #[derive(Debug, PartialEq)]
@@ -10,6 +11,7 @@ pub(crate) struct RuleView {
     /// Cohort and number of the rule: the first cannot contain the separator, so this is unique.
     name: String,
     pub(crate) cohort: CohortId,
+    pub(crate) cohort_hash: KeyHash,
     /// Of several cohorts the earliest created wins.
     pub(crate) created: Created,
     selector: Selector,
@@ -22,6 +24,7 @@ impl RuleView {
         cohort.body.rules.iter().enumerate().map(move |(number, selector)| Self {
             name: format!("{id}/{number:04}"),
             cohort: id.clone(),
+            cohort_hash: KeyHash::of(id.as_str()),
             created: cohort.created,
             selector: selector.clone(),
         })

@@ -1,5 +1,6 @@
 //! Step 9 with step 11: from the end of the path to its start, the first candidate that the device may have now.
 
+use crate::compiled::Onward;
 use crate::decide::check::{self, Failure, Verdict};
 use crate::decide::context::Context;
 use crate::decide::holds::{self, Active};
@@ -27,21 +28,18 @@ pub(super) fn search<'s>(context: &Context<'s, '_>, active: &Active, start: usiz
     }
     let mut search = Search::default();
     let end = context.node(start).stop;
-    if search.is_over_with(context, active, end) || start == end {
-        return search;
+    let onward = search.test(context, active, end);
+    if let Some(cohort) = context.cohort.filter(|_| start != end) {
+        let limit = limits::CANDIDATES_TESTED_MAX;
+        cohort.graph.search_below((start, end), onward, limit, |node| search.test(context, active, node));
     }
-    let Some(cohort) = context.cohort else { return search };
-    let mut tested = 0;
-    cohort.graph.search_below(start, end, |node| {
-        tested += 1;
-        search.is_over_with(context, active, node) || tested == limits::CANDIDATES_TESTED_MAX
-    });
     search
 }
 
 impl Search {
-    /// Takes the next lower candidate into account; true if it is the target.
-    fn is_over_with(&mut self, context: &Context<'_, '_>, active: &Active, node: usize) -> bool {
+    /// Takes the next lower candidate into account. Once a soft hold was met, it holds every lower candidate too that is
+    /// neither critical nor agreed to, and what else might be said of those counts for nothing beside it.
+    fn test(&mut self, context: &Context<'_, '_>, active: &Active, node: usize) -> Onward {
         let is_highest = self.highest.is_none() && self.held.is_none();
         match check::check(context, context.node(node)) {
             Ok(past_checks) => match soft_holds(context, active, node) {
@@ -57,7 +55,11 @@ impl Search {
                 }
             }
         }
-        self.target.is_some()
+        match (&self.target, &self.held) {
+            (Some(_), _) => Onward::Done,
+            (None, Some(_)) => Onward::NextPiercing,
+            (None, None) => Onward::Next,
+        }
     }
 }
 
@@ -76,7 +78,7 @@ fn tell<'s>(context: &Context<'s, '_>, start: usize, trail: &mut Trail<'_, 's>) 
         node = next;
     }
     for node in path.into_iter().rev().map(|node| context.node(node)) {
-        if let Some(limited) = context.view.holds.limited.get(&node.view.release().bundle) {
+        if let Some(limited) = context.view.holds.limited.get(node.view.release().bundle.as_str()) {
             holds::visit_active(limited, &context.facts, context.now, |hold| {
                 trail.record(Entry::Hold { hold: &hold.hold().id, reason: Reason::of_hold(hold.hold().kind) });
             });

@@ -73,7 +73,7 @@ pub(super) fn epoch_is_kept(context: &Context<'_, '_>, view: &ReleaseView) -> bo
 /// Checks 8 to 10: what the bundle asks for, and what the release asks for on top.
 pub(super) fn compatible(context: &Context<'_, '_>, view: &ReleaseView) -> Result<(), Failure> {
     let of_bundle = view.bundle.as_ref().map(|bundle| &bundle.bundle().requires);
-    let requirements = [of_bundle, Some(&view.release().requirement)];
+    let requirements = [of_bundle, Some(&view.release().requirement).filter(|_| view.has_requirement)];
     incompatibility(&requirements, &context.facts).map_or(Ok(()), |reason| Err(reason.into()))
 }
 
@@ -122,9 +122,9 @@ fn from_version(context: &Context<'_, '_>, view: &ReleaseView) -> Result<(), Fai
 
 /// Check 12: holds that are limited to the candidate's bundle. True if only being critical gets past one.
 pub(super) fn not_held(context: &Context<'_, '_>, view: &ReleaseView) -> Verdict {
-    let limited = &context.view.holds.limited;
-    let Some(index) = (!limited.is_empty()).then(|| limited.get(&view.release().bundle)).flatten() else { return Ok(false) };
-    let active = Active::of(&[index], &context.facts, context.now);
+    let limited = context.view.holds.limited.get_hashed(view.bundle_hash, view.release().bundle.as_str());
+    let Some(index) = limited else { return Ok(false) };
+    let active = Active::of(index, &context.facts, context.now);
     passage(context, &active, view)
 }
 
@@ -141,7 +141,7 @@ pub(super) fn passage(context: &Context<'_, '_>, active: &Active, view: &Release
 pub(super) fn held(context: &Context<'_, '_>, blocked: Blocked, bundle: &tidegate_model::BundleId) -> Failure {
     let next_eligible_at = if blocked.reason() == Reason::HoldWindow {
         let holds = &context.view.holds;
-        match holds.limited.get(bundle) {
+        match holds.limited.get(bundle.as_str()) {
             Some(limited) => windows_open_from(&[&holds.unlimited, limited], &context.facts, context.now),
             None => windows_open_from(&[&holds.unlimited], &context.facts, context.now),
         }

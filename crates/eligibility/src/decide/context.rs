@@ -1,8 +1,8 @@
 //! Step 3: what is known of the device, gathered once per decision.
 
-use tidegate_model::{CohortId, Created, Device, DeviceFacts, DeviceState, Product, Timestamp};
+use tidegate_model::{Device, DeviceFacts, DeviceState, Product, Timestamp};
 
-use crate::compiled::{CohortView, Install, Node, ProductView, ReleaseView, UrgencyView};
+use crate::compiled::{CohortView, Install, Node, ProductView, ReleaseView, RuleView, UrgencyView};
 use crate::decide::piercers::Piercers;
 use crate::decide::position::{self, Place};
 use crate::decision::InstallMode;
@@ -55,14 +55,26 @@ impl<'s: 'a, 'a> Context<'s, 'a> {
         };
         let mut facts = Facts { request, device: record, key, cohort: None };
         let cohort = if kind == DeviceKind::Served { cohort(view, product, record, &facts) } else { None };
-        facts.cohort = cohort.map(|cohort| &cohort.stored.body.id);
+        facts.cohort = cohort.map(|cohort| (&cohort.stored.body.id, cohort.hash));
         let release = present(request.release).map(hashed);
         let bundle = present(request.bundle).filter(|id| tidegate_model::BundleId::is_valid(id)).map(hashed);
         let reported_version = present(request.version).and_then(|text| VersionRef::parse(product.version_scheme, text));
         let place = cohort.map_or(Place::default(), |cohort| position::locate(cohort, release, bundle, reported_version));
 
-        let known_release = release.and_then(|(id, hash)| view.releases.get_hashed(hash, id));
-        let known_bundle = bundle.and_then(|(id, hash)| view.bundles.get_hashed(hash, id));
+        // Most devices are where their report says, so that what they report has been found already.
+        let here = place.current.and_then(|node| Some(&*cohort?.graph.nodes[node].view));
+        let known_release =
+            release.and_then(|(id, hash)| match here.filter(|here| here.hash == hash && here.id().as_str() == id) {
+                Some(here) => Some(here),
+                None => view.releases.get_hashed(hash, id).map(|known| &**known),
+            });
+        let known_bundle = bundle.and_then(|(id, hash)| {
+            let of_here = here.filter(|here| here.bundle_hash == hash).and_then(|here| here.bundle.as_deref());
+            match of_here.filter(|known| known.bundle().id.as_str() == id) {
+                Some(known) => Some(known),
+                None => view.bundles.get_hashed(hash, id).map(|known| &**known),
+            }
+        });
         let of_release = known_release.filter(|known| known.release().linked).and_then(|known| known.version());
         let of_bundle = known_bundle.and_then(|known| known.version.as_ref()).map(VersionRef::of);
         let of_current = || place.current.and_then(|node| cohort?.graph.nodes[node].view.version());
@@ -147,15 +159,14 @@ fn cohort<'s>(view: &'s ProductView, product: &Product, record: Option<&Device>,
     if let Some(id) = record.and_then(|device| device.cohort.as_ref()) {
         return find(id.as_str());
     }
-    let mut first: Option<(Created, &CohortId)> = None;
+    let mut first: Option<&RuleView> = None;
     view.rules.visit(facts, |rule| {
-        let this = (rule.created, &rule.cohort);
-        if first.is_none_or(|first| this < first) {
-            first = Some(this);
+        if first.is_none_or(|first| (rule.created, &rule.cohort) < (first.created, &first.cohort)) {
+            first = Some(rule);
         }
     });
-    if let Some((_, id)) = first {
-        return find(id.as_str());
+    if let Some(rule) = first {
+        return view.cohorts.get_hashed(rule.cohort_hash, rule.cohort.as_str()).map(|cohort| &**cohort);
     }
     let named = if record.is_none() { facts.attribute("cohort").and_then(find) } else { None };
     named.or_else(|| find(product.default_cohort.as_ref()?.as_str()))

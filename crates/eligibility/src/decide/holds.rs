@@ -79,8 +79,10 @@ pub(super) fn visit_active<'s>(
 /// The active holds of a device in one index, summed up per class.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Active {
-    /// Per class that is active: when its last hold ends; absent inside: never by itself.
-    until: [Option<Option<Timestamp>>; CLASSES.len()],
+    /// One bit for every class that is active.
+    classes: u16,
+    /// For those: when its last hold ends; absent: never by itself.
+    until: [Option<Timestamp>; CLASSES.len()],
 }
 
 /// A hold that stands in the way.
@@ -101,19 +103,28 @@ pub(super) enum Passage {
 
 impl Active {
     /// Sums up.
-    pub(super) fn of(indexes: &[&ScopeIndex<HoldView>], facts: &Facts<'_>, now: Timestamp) -> Self {
+    pub(super) fn of(index: &ScopeIndex<HoldView>, facts: &Facts<'_>, now: Timestamp) -> Self {
         let mut active = Self::default();
-        for index in indexes {
-            visit_active(index, facts, now, |view| {
-                let until = view.hold().until;
-                let sum = &mut active.until[Class::of(view) as usize];
-                *sum = Some(match *sum {
-                    None => until,
-                    Some(seen) => seen.zip(until).map(|(a, b)| a.max(b)),
-                });
-            });
-        }
+        visit_active(index, facts, now, |view| active.add(Class::of(view) as usize, view.hold().until));
         active
+    }
+
+    /// Both together.
+    pub(super) fn with(mut self, other: &Self) -> Self {
+        let mut left = other.classes;
+        while left != 0 {
+            let at = left.trailing_zeros() as usize;
+            left &= left - 1;
+            self.add(at, other.until[at]);
+        }
+        self
+    }
+
+    fn add(&mut self, class: usize, until: Option<Timestamp>) {
+        let is_first = self.classes & 1 << class == 0;
+        self.classes |= 1 << class;
+        let sum = &mut self.until[class];
+        *sum = if is_first { until } else { sum.zip(until).map(|(a, b)| a.max(b)) };
     }
 
     /// The first active hard hold.
@@ -128,7 +139,7 @@ impl Active {
 
     /// True if no hold is active.
     pub(super) fn is_free(&self) -> bool {
-        self.until.iter().all(Option::is_none)
+        self.classes == 0
     }
 
     /// The first active hold that the target does not pierce. `has_consent`: its consents list the device.
@@ -141,24 +152,28 @@ impl Active {
             let by = *by;
             self.first(|_| true, |(class, row)| concerns(class) && !by.pierce_hold(row, class == Class::MildOptOut))
         };
-        match (stands(piercers), stands(&piercers.without_urgency())) {
-            (Some(blocked), _) => Passage::Blocked(blocked),
-            (None, Some(_)) => Passage::FreeAsCritical,
-            (None, None) => Passage::Free,
+        match stands(piercers) {
+            Some(blocked) => Passage::Blocked(blocked),
+            None if piercers.is_critical && stands(&piercers.without_urgency()).is_some() => Passage::FreeAsCritical,
+            None => Passage::Free,
         }
     }
 
     fn first(&self, is_asked_for: impl Fn(HoldKind) -> bool, stands: impl Fn((Class, Row)) -> bool) -> Option<Blocked> {
-        let active = CLASSES.iter().zip(&self.until).filter_map(|(of, until)| until.map(|until| (of, until)));
-        let mut standing = active.filter(|((class, kind, row), _)| is_asked_for(*kind) && stands((*class, *row)));
-        let (&(_, kind, _), mut until) = standing.next()?;
-        // Two classes of one kind stand side by side: the later end counts.
-        for ((_, other, _), ends) in standing {
-            if *other == kind {
-                until = until.zip(ends).map(|(a, b)| a.max(b));
+        let mut blocked: Option<Blocked> = None;
+        let mut left = self.classes;
+        while left != 0 {
+            let at = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let ((class, kind, row), ends) = (CLASSES[at], self.until[at]);
+            let is_of_kind = blocked.is_none_or(|blocked| blocked.kind == kind);
+            if is_of_kind && is_asked_for(kind) && stands((class, row)) {
+                // Two classes of one kind stand side by side: the later end counts.
+                let until = blocked.map_or(ends, |blocked| blocked.until.zip(ends).map(|(a, b)| a.max(b)));
+                blocked = Some(Blocked { kind, until });
             }
         }
-        Some(Blocked { kind, until })
+        blocked
     }
 }
 

@@ -1,6 +1,6 @@
 //! Step 5: an active override is the only answer; releases do not count while there is one.
 
-use tidegate_model::{BundleId, Override};
+use tidegate_model::Override;
 
 use crate::compiled::{BundleView, OverrideView};
 use crate::decide::Answer;
@@ -13,11 +13,12 @@ use crate::reason::Reason;
 use crate::trace::{Entry, Trail};
 use crate::version::VersionRef;
 
-/// The answer of the override that counts, if one is active for the device.
-pub(super) fn decide<'s>(context: &Context<'s, '_>, trail: &mut Trail<'_, 's>) -> Option<Answer<'s>> {
+/// The answer of the override that counts, if one is active for the device. `unlimited`: the holds on the device that are limited
+/// to no bundle.
+pub(super) fn decide<'s>(context: &Context<'s, '_>, unlimited: &Active, trail: &mut Trail<'_, 's>) -> Option<Answer<'s>> {
     let chosen = choose(context)?;
     let id = &chosen.bundle;
-    let verdict = verdict(context, chosen);
+    let verdict = verdict(context, unlimited, chosen);
     let failure = verdict.as_ref().err().map(|refused| refused.because);
     trail.record(Entry::Override { id: &chosen.id, bundle: id, failure });
     Some(match verdict {
@@ -66,33 +67,23 @@ fn choose<'s>(context: &Context<'s, '_>) -> Option<&'s Override> {
 }
 
 /// The bundle, or why it cannot be given.
-fn verdict<'s>(context: &Context<'s, '_>, chosen: &Override) -> Result<&'s BundleView, Refused> {
+fn verdict<'s>(context: &Context<'s, '_>, unlimited: &Active, chosen: &Override) -> Result<&'s BundleView, Refused> {
     let id = &chosen.bundle;
     if context.bundle.is_some_and(|(reported, _)| reported == id.as_str()) {
         return Err(Failure::from(Reason::UpToDateOverride).into());
     }
-    if let Some(blocked) = holds_on(context, id, false).hard() {
+    let index = context.view.holds.limited.get(id.as_str());
+    let limited = index.map_or(Active::default(), |index| Active::of(index, &context.facts, context.now));
+    if let Some(blocked) = limited.hard() {
         return Err(held(context, blocked, id).into());
     }
     let view = context.view.bundles.get(id.as_str()).ok_or(Refused::unavailable(Reason::NotAvailable))?;
     if let Some(because) = unavailability(context, chosen, view) {
         return Err(Refused::unavailable(because));
     }
-    match holds_on(context, id, true).soft() {
+    match limited.with(unlimited).soft() {
         Some(blocked) if !chosen.force => Err(held(context, blocked, id).into()),
         _ => Ok(view),
-    }
-}
-
-/// Holds that are limited to the bundle, and on request those that are not limited.
-fn holds_on(context: &Context<'_, '_>, bundle: &BundleId, with_unlimited: bool) -> Active {
-    let holds = &context.view.holds;
-    let limited = holds.limited.get(bundle);
-    let unlimited = Some(&holds.unlimited).filter(|_| with_unlimited);
-    match (limited, unlimited) {
-        (Some(limited), Some(unlimited)) => Active::of(&[limited, unlimited], &context.facts, context.now),
-        (Some(one), None) | (None, Some(one)) => Active::of(&[one], &context.facts, context.now),
-        (None, None) => Active::default(),
     }
 }
 

@@ -5,8 +5,9 @@
 //! apart what must not move together. (Asking an earlier stage without domains instead would let every critical release
 //! slip past them.)
 
-use tidegate_model::exposure::Admission;
-use tidegate_model::{Basis, CellState, DeviceFacts, Domains, Exposure, Ppm, Ramp, Stage, Timestamp};
+use std::cell::OnceCell;
+
+use tidegate_model::{Basis, CellState, DeviceFacts, Domains, Exposure, Position, Ppm, Ramp, Stage, Timestamp};
 
 use crate::compiled::{Reached, ReleaseView};
 use crate::decide::check::{Failure, Verdict};
@@ -18,16 +19,20 @@ use crate::reason::Reason;
 /// True if only being critical gets the device past.
 pub(super) fn admitted(context: &Context<'_, '_>, view: &ReleaseView) -> Verdict {
     let mut failure = Failure::from(Reason::NotInStage);
+    // Taken once, by the first stage that asks for it.
+    let known = OnceCell::new();
+    let salt = view.release().rollout.salt;
+    let position = || *known.get_or_init(|| context.facts.key.zip(salt).map(|((key, _), salt)| salt.position(key)));
     for reached in &view.reached {
         let stage = &view.policy.body.stages[reached.stage];
-        if !stage.selector.matches(&context.facts) {
+        if !reached.is_for_everybody && !stage.selector.matches(&context.facts) {
             continue;
         }
         if !domain_is_open(view, reached, stage, &context.facts) {
             failure = Reason::DomainClosed.into();
             continue;
         }
-        match exposed(context, view, reached, stage) {
+        match exposed(context, view, (reached, stage), position) {
             Ok(()) => return Ok(false),
             Err(not_yet) => failure = not_yet,
         }
@@ -72,7 +77,12 @@ fn all_passed(domains: &Domains, state_of: impl Fn(&str) -> Option<CellState>) -
 }
 
 /// Check 16. A stage that was left admits by what it ended with: it does not widen by being left.
-fn exposed(context: &Context<'_, '_>, view: &ReleaseView, reached: &Reached, stage: &Stage) -> Result<(), Failure> {
+fn exposed(
+    context: &Context<'_, '_>,
+    view: &ReleaseView,
+    (reached, stage): (&Reached, &Stage),
+    position: impl Fn() -> Option<Position>,
+) -> Result<(), Failure> {
     let rollout = &view.release().rollout;
     let facts = &context.facts;
     let final_exposure = reached.passed.map(|place| &rollout.passed[place].exposure);
@@ -83,7 +93,6 @@ fn exposed(context: &Context<'_, '_>, view: &ReleaseView, reached: &Reached, sta
         None => return Err(not_yet(facts, None)),
     };
     let on_roster = || facts.key.is_some_and(|(key, _)| rollout.admitted.contains(key));
-    let position = || facts.key.zip(rollout.salt).map(|((key, _), salt)| salt.position(key));
     let is_admitted = match exposure {
         Exposure::All => true,
         Exposure::Percent { share: Ppm::EVERYBODY, .. } => true,
@@ -99,14 +108,19 @@ fn exposed(context: &Context<'_, '_>, view: &ReleaseView, reached: &Reached, sta
             let end = Timestamp::from_millis(0).plus(ramp.length());
             ramp.admission(Timestamp::from_millis(0), end).admits(position())
         }
-        Exposure::Ramp(ramp) => return on_ramp(context, view, ramp),
+        Exposure::Ramp(ramp) => return on_ramp(context, view, ramp, position),
     };
     if is_admitted { Ok(()) } else { Err(not_yet(facts, None)) }
 }
 
 /// A running ramp. A product of the Sparkle kind hears the group that the device names. A ramp that a freeze holds still
 /// announces nothing: nobody knows when it goes on.
-fn on_ramp(context: &Context<'_, '_>, view: &ReleaseView, ramp: &Ramp) -> Result<(), Failure> {
+fn on_ramp(
+    context: &Context<'_, '_>,
+    view: &ReleaseView,
+    ramp: &Ramp,
+    position: impl Fn() -> Option<Position>,
+) -> Result<(), Failure> {
     let facts = &context.facts;
     let rollout = &view.release().rollout;
     let Some(origin) = rollout.ramp_origin(view.release().published_at) else { return Err(not_yet(facts, None)) };
@@ -118,9 +132,8 @@ fn on_ramp(context: &Context<'_, '_>, view: &ReleaseView, ramp: &Ramp) -> Result
         let failure = Failure { reason: Reason::NotInPhase, next_eligible_at: announced(Some(opens)) };
         return if now >= opens { Ok(()) } else { Err(failure) };
     }
-    let position = facts.key.zip(rollout.salt).map(|((key, _), salt)| salt.position(key));
-    let admission = ramp.admission(origin, now);
-    if admission == Admission::Everybody || admission.admits(position) {
+    let position = position();
+    if ramp.admission(origin, now).admits(position) {
         return Ok(());
     }
     Err(not_yet(facts, announced(ramp.admitted_from(origin, position))))

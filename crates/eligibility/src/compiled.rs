@@ -7,6 +7,7 @@ mod bundle;
 mod graph;
 mod hold;
 mod overrides;
+mod pages;
 mod product;
 mod release;
 mod rule;

@@ -148,7 +148,7 @@ fn in_product<'s>(
     }
     match context.cohort {
         None => Reason::NoCohort.into(),
-        Some(cohort) if cohort.graph.nodes.is_empty() => Reason::NoReleases.into(),
+        Some(cohort) if cohort.graph.is_empty() => Reason::NoReleases.into(),
         Some(_) => in_graph(&context, &active, trail),
     }
 }

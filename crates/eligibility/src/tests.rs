@@ -6,6 +6,7 @@ mod golden_graph;
 mod golden_holds;
 mod golden_phased;
 mod membership;
+mod patching;
 mod piercing;
 mod properties_exposure;
 mod properties_holds;

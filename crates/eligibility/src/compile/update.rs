@@ -1,12 +1,12 @@
 //! Brings one product's compiled form up to date: bundles first, then what uses them, then what is filed by them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 use tidegate_model::{
-    AttestationKind, BundleId, Catalog, CohortId, Created, HoldId, Policy, Principal, Product, ProductId, Release, ReleaseId,
-    Stored,
+    AttestationKind, BundleId, Catalog, Cohort, CohortId, Created, HoldId, Policy, Principal, Product, ProductId, Release,
+    ReleaseId, Stored,
 };
 
 use crate::compile::touched::Touched;
@@ -23,15 +23,18 @@ pub(super) fn update(view: &mut ProductView, product: &ProductId, mut touched: T
         update_bundle(view, product, &bundle, catalog);
         touched.releases.extend(view.names.of_bundle.get(&bundle).into_iter().flatten().cloned());
     }
-    let mut graphs = BTreeSet::new();
+    let mut graphs = BTreeMap::new();
     for release in std::mem::take(&mut touched.releases) {
         update_release(view, product, &release, (before, catalog), &mut touched.holds, &mut graphs);
     }
     for cohort in &touched.cohorts {
         update_rules(view, product, cohort, catalog);
     }
-    for cohort in touched.cohorts.iter().chain(&graphs) {
-        update_cohort(view, product, cohort, graphs.contains(cohort), catalog);
+    for (cohort, releases) in &graphs {
+        update_graph(view, product, cohort, releases, catalog);
+    }
+    for cohort in &touched.cohorts {
+        update_cohort(view, product, cohort, catalog);
     }
     for hold in &touched.holds {
         update_hold(view, product, hold, catalog);
@@ -95,7 +98,7 @@ fn update_release(
     id: &ReleaseId,
     (before, catalog): (&Catalog, &Catalog),
     holds: &mut BTreeSet<HoldId>,
-    graphs: &mut BTreeSet<CohortId>,
+    graphs: &mut BTreeMap<CohortId, BTreeSet<ReleaseId>>,
 ) {
     let of_product = |stored: &&Arc<Stored<Release>>| stored.body.product == *product;
     let old = before.releases().get(id).filter(of_product);
@@ -104,7 +107,7 @@ fn update_release(
         let release = &stored.body;
         edit_set(&mut view.names.of_cohort, &release.cohort, id, is_new);
         edit_set(&mut view.names.of_bundle, &release.bundle, id, is_new);
-        graphs.insert(release.cohort.clone());
+        graphs.entry(release.cohort.clone()).or_default().insert(id.clone());
     }
     if old.map(|stored| &stored.body.bundle) != new.map(|stored| &stored.body.bundle) {
         holds.extend(view.names.holds_on.get(id).into_iter().flatten().cloned());
@@ -134,16 +137,33 @@ fn update_rules(view: &mut ProductView, product: &ProductId, id: &CohortId, cata
     }
 }
 
-fn update_cohort(view: &mut ProductView, product: &ProductId, id: &CohortId, is_graph_touched: bool, catalog: &Catalog) {
+/// A cohort that came, went or changed: its graph is laid out if there was none, and kept if there was.
+fn update_cohort(view: &mut ProductView, product: &ProductId, id: &CohortId, catalog: &Catalog) {
     let Some(stored) = catalog.cohorts().get(&(product.clone(), id.clone())) else {
         view.names.cohorts.remove(id);
         view.cohorts.remove(id.as_str());
         return;
     };
-    let old = view.cohorts.get(id.as_str()).filter(|_| !is_graph_touched);
+    let old = view.cohorts.get(id.as_str());
     let graph = old.map_or_else(|| Arc::new(graph(view, id)), |old| old.graph.clone());
     view.names.cohorts.insert(id.clone());
-    view.cohorts.insert(id.as_str(), Arc::new(CohortView { stored: stored.clone(), hash: KeyHash::of(id.as_str()), graph }));
+    put_cohort(view, stored, graph);
+}
+
+/// A cohort some of whose releases came, went or changed.
+fn update_graph(view: &mut ProductView, product: &ProductId, id: &CohortId, releases: &BTreeSet<ReleaseId>, catalog: &Catalog) {
+    let Some(stored) = catalog.cohorts().get(&(product.clone(), id.clone())) else { return };
+    // One that is new finds all its releases when it is looked at itself.
+    let Some(old) = view.cohorts.get(id.as_str()) else { return };
+    let now = |id: &ReleaseId| view.releases.get(id.as_str()).filter(|now| now.release().cohort == stored.body.id).cloned();
+    let changed: Vec<_> = releases.iter().map(|id| (id.clone(), now(id))).collect();
+    let graph = old.graph.patched(&changed).unwrap_or_else(|| graph(view, id));
+    put_cohort(view, stored, Arc::new(graph));
+}
+
+fn put_cohort(view: &mut ProductView, stored: &Arc<Stored<Cohort>>, graph: Arc<Graph>) {
+    let id = stored.body.id.as_str();
+    view.cohorts.insert(id, Arc::new(CohortView { stored: stored.clone(), hash: KeyHash::of(id), graph }));
 }
 
 fn graph(view: &ProductView, cohort: &CohortId) -> Graph {

@@ -27,11 +27,11 @@ pub(super) fn search<'s>(context: &Context<'s, '_>, active: &Active, start: usiz
         tell(context, start, trail);
     }
     let mut search = Search::default();
-    let end = context.node(start).stop;
+    let Some(end) = context.graph().stop(start) else { return search };
     let onward = search.test(context, active, end);
-    if let Some(cohort) = context.cohort.filter(|_| start != end) {
+    if start != end {
         let limit = limits::CANDIDATES_TESTED_MAX;
-        cohort.graph.search_below((start, end), onward, limit, |node| search.test(context, active, node));
+        context.graph().search_below((start, end), onward, limit, |node| search.test(context, active, node));
     }
     search
 }
@@ -70,7 +70,7 @@ fn soft_holds(context: &Context<'_, '_>, active: &Active, node: usize) -> Verdic
 
 /// Names every candidate, from the end of the path to its start, with the holds that are limited to its bundle.
 fn tell<'s>(context: &Context<'s, '_>, start: usize, trail: &mut Trail<'_, 's>) {
-    let end = context.node(start).stop;
+    let end = context.graph().stop(start).unwrap_or(start);
     let mut path = vec![start];
     let mut node = start;
     while let Some(next) = context.node(node).next.filter(|_| node != end) {

@@ -2,7 +2,7 @@
 
 use tidegate_model::{Device, DeviceFacts, DeviceState, Product, Timestamp};
 
-use crate::compiled::{CohortView, Install, Node, ProductView, ReleaseView, RuleView, UrgencyView};
+use crate::compiled::{CohortView, Graph, Install, Node, ProductView, ReleaseView, RuleView, UrgencyView};
 use crate::decide::piercers::Piercers;
 use crate::decide::position::{self, Place};
 use crate::decision::InstallMode;
@@ -62,7 +62,7 @@ impl<'s: 'a, 'a> Context<'s, 'a> {
         let place = cohort.map_or(Place::default(), |cohort| position::locate(cohort, release, bundle, reported_version));
 
         // Most devices are where their report says, so that what they report has been found already.
-        let here = place.current.and_then(|node| Some(&*cohort?.graph.nodes[node].view));
+        let here = place.current.and_then(|node| Some(&*cohort?.graph.node(node).view));
         let known_release =
             release.and_then(|(id, hash)| match here.filter(|here| here.hash == hash && here.id().as_str() == id) {
                 Some(here) => Some(here),
@@ -77,7 +77,7 @@ impl<'s: 'a, 'a> Context<'s, 'a> {
         });
         let of_release = known_release.filter(|known| known.release().linked).and_then(|known| known.version());
         let of_bundle = known_bundle.and_then(|known| known.version.as_ref()).map(VersionRef::of);
-        let of_current = || place.current.and_then(|node| cohort?.graph.nodes[node].view.version());
+        let of_current = || place.current.and_then(|node| cohort?.graph.node(node).view.version());
         let version = reported_version.or_else(|| greater(of_release, of_bundle)).or_else(of_current);
         let epochs = [
             request.security_epoch,
@@ -89,9 +89,14 @@ impl<'s: 'a, 'a> Context<'s, 'a> {
         (Self { view, product, cohort, facts, now, bundle, reported_version, version, epoch, place }, kind)
     }
 
-    /// A node of the cohort's graph; only asked for after a position in it was found.
+    /// The cohort's graph; only asked for after a position in it was found.
+    pub(super) fn graph(&self) -> &'s Graph {
+        &self.cohort.expect("positions are only found in the graph of a cohort").graph
+    }
+
+    /// A node of the cohort's graph.
     pub(super) fn node(&self, node: usize) -> &'s Node {
-        &self.cohort.expect("nodes are only found in the graph of a cohort").graph.nodes[node]
+        self.graph().node(node)
     }
 
     /// True if the release is critical for this device.

@@ -58,7 +58,7 @@ pub(super) fn locate(
 pub(super) fn path<'s>(context: &Context<'s, '_>, trail: &mut Trail<'_, 's>) -> Result<Path, Reason> {
     tell(context, trail);
     if let Some(entry) = context.place.entry {
-        context.node(entry).depth.ok_or(Reason::NotReady)?;
+        context.graph().stop(entry).ok_or(Reason::NotReady)?;
         return Ok(Path { current: None, start: Some(entry) });
     }
     let mut current = context.place.current.ok_or(Reason::PositionUnknown)?;
@@ -66,8 +66,8 @@ pub(super) fn path<'s>(context: &Context<'s, '_>, trail: &mut Trail<'_, 's>) -> 
     if here.view.release().dead_end {
         return Ok(Path { current: Some(current), start: None });
     }
-    // A circle has no depth; everything else ends after as many steps as its depth says.
-    here.depth.ok_or(Reason::NotReady)?;
+    // Nothing stops in a circle; every other walk comes to an end.
+    context.graph().stop(current).ok_or(Reason::NotReady)?;
     let bundle = context.bundle.map_or(here.view.release().bundle.as_str(), |(id, _)| id);
     while let Some(next) = context.node(current).next.filter(|_| !context.node(current).view.release().dead_end) {
         if context.node(next).view.release().bundle.as_str() != bundle {

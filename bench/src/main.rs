@@ -2,7 +2,8 @@
 //! processes, and must not be needed by it.
 //!
 //! Start with the subcommand: `freshness` (how long a pause takes to be everywhere, and how old an offer can be under each
-//! fault) or `compare` (ours beside what people would use instead).
+//! fault) or `compare` (ours beside what people would use instead) or `micro` (the hot path
+//! inside one process, which a crate of its own measures).
 
 mod awake;
 mod checks;
@@ -27,6 +28,8 @@ enum Bench {
     Freshness(freshness::Arguments),
     /// Ours beside its peers: checks, replicated state, propagation.
     Compare(compare::Arguments),
+    /// The hot path inside one process: decisions, compilation, memory, and how they grow.
+    Micro(tidegate_micro::Arguments),
     /// The bare server that checks are compared with; other subcommands start it.
     #[command(hide = true)]
     ServeFixed(peers::hyper::Arguments),
@@ -37,6 +40,7 @@ async fn main() -> anyhow::Result<()> {
     match Bench::parse() {
         Bench::Freshness(arguments) => freshness::run(&arguments).await,
         Bench::Compare(arguments) => compare::run(&arguments).await,
+        Bench::Micro(arguments) => tidegate_micro::command(&arguments),
         Bench::ServeFixed(arguments) => peers::hyper::serve(&arguments).await,
     }
 }

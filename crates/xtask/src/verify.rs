@@ -3,7 +3,7 @@
 //! All steps run, also after one has failed, so that one run tells everything.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
@@ -22,6 +22,8 @@ pub enum Extent {
 }
 
 const CLIPPY: [&str; 8] = ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"];
+const INSTRUCTIONS: [&str; 8] =
+    ["run", "--release", "--locked", "--quiet", "--package=tidegate-micro", "--", "micro", "--instructions"];
 const DOC: [&str; 5] = ["doc", "--workspace", "--no-deps", "--locked", "--quiet"];
 
 type Step = (&'static str, fn(&Path) -> Result<()>);
@@ -41,6 +43,7 @@ pub fn run(root: &Path, extent: Extent) -> Result<()> {
     ];
     if extent >= Extent::NoTests {
         steps.push(("clippy", |root| cargo(root, &CLIPPY, &[])));
+        steps.push(("instructions", instructions));
         steps.push(("docs", |root| cargo(root, &DOC, &[("RUSTDOCFLAGS", "-D warnings")])));
     }
     if extent >= Extent::Full {
@@ -60,6 +63,17 @@ pub fn run(root: &Path, extent: Extent) -> Result<()> {
         }
     }
     if failed.is_empty() { Ok(()) } else { bail!("verify failed: {}", failed.join(", ")) }
+}
+
+/// Decisions take no more instructions than was agreed to. They are counted by valgrind, which is no part of a toolchain:
+/// where it is not installed, this step is left to those who have it.
+fn instructions(root: &Path) -> Result<()> {
+    let valgrind = Command::new("valgrind").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !valgrind.is_ok_and(|status| status.success()) {
+        eprintln!("notice  instructions: skipped, valgrind is not installed");
+        return Ok(());
+    }
+    cargo(root, &INSTRUCTIONS, &[])
 }
 
 fn files(root: &Path) -> Result<()> {

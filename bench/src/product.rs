@@ -1,6 +1,6 @@
 //! Builds the product in the profile of this program, and has the harness start that.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
@@ -18,7 +18,7 @@ pub fn build(altered: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn cargo(folder: &PathBuf, what: &[&str]) -> anyhow::Result<()> {
+fn cargo(folder: &Path, what: &[&str]) -> anyhow::Result<()> {
     let mut build = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
     build.args(["build", "--locked"]).args(what);
     if folder.file_name().is_some_and(|name| name == "release") {

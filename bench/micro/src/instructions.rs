@@ -1,7 +1,7 @@
 //! Instructions per decision, counted by valgrind: the same on a busy machine as on a quiet one, so that a regression of
 //! a few percent shows, in continuous integration too.
 //!
-//! This program runs itself under `valgrind --tool=callgrind`, which counts from [`begin`] to [`end`] and writes one file
+//! This program runs itself under `valgrind --tool=callgrind`, which counts from `begin` to `end` and writes one file
 //! each time. That needs valgrind and nothing else. (iai-callgrind does the same through a runner that has to be
 //! installed by hand, in the version that fits the library.) Where valgrind is not installed, nothing is counted and the
 //! tables say so.

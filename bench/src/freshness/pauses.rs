@@ -119,7 +119,7 @@ impl Ears {
     }
 
     async fn hear(&self, reason: &'static str) -> anyhow::Result<()> {
-        self.listen(reason).join_all().await.into_iter().map(|heard| heard.map(|_| ())).collect()
+        self.listen(reason).join_all().await.into_iter().try_for_each(|heard| heard.map(|_| ()))
     }
 }
 

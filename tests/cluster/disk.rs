@@ -72,6 +72,8 @@ fn entries() -> u64 {
 
 /// Bytes of one answer in a snapshot, and of the part of the log that is kept for it.
 const ANSWER_BYTES_MAX: u64 = 256;
+/// Bytes of one record of the audit in a journal, with the space that its tree leaves between records.
+const RECORD_BYTES_MAX: u64 = 2_048;
 /// Writes under way at once.
 const WRITERS: u64 = 96;
 const WRITERS_STEP: usize = 96;
@@ -116,10 +118,13 @@ fn sizes(cluster: &Cluster) -> (u64, u64) {
 }
 
 /// Log and snapshots are bounded by what is kept, not by what was written; a restart reads only that. What is kept besides the
-/// catalog are the answers to requests, for a day of log time and a million at most: here they are all of one day.
+/// catalog are the answers to requests, for a day of log time and a million at most: here they are all of one day. The journal
+/// is bounded by the records that the audit keeps, here a fifth of what is written.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_entries_behind_a_cluster_cost_neither_disk_nor_restart() {
     let log_max = (16 << 20) + 2 * entries() * ANSWER_BYTES_MAX;
+    let records = (entries() / 5).max(1_000);
+    let journal_max = (32 << 20) + 2 * records * RECORD_BYTES_MAX;
     let _one = ONE_AT_A_TIME.lock().await;
     let between = (entries() / 20).max(1_000);
     let extra = format!(
@@ -128,8 +133,9 @@ async fn many_entries_behind_a_cluster_cost_neither_disk_nor_restart() {
     );
     let mut cluster = Cluster::start_with(3, &extra).await;
     fleet::load(&cluster).await;
+    cluster.run(&["cluster", "settings", &format!("audit_records_max={records}")]).await;
     let mut written = 0;
-    for upto in [entries() / 10, entries() * 3 / 10, entries()] {
+    for upto in [entries() / 10, entries() * 3 / 10, entries() * 6 / 10, entries()] {
         let begun = Instant::now();
         churn(&cluster, written..upto).await;
         let (log, journal) = sizes(&cluster);
@@ -147,8 +153,9 @@ async fn many_entries_behind_a_cluster_cost_neither_disk_nor_restart() {
     for node in &mut cluster.nodes {
         node.kill();
     }
-    let (log, _) = sizes(&cluster);
+    let (log, journal) = sizes(&cluster);
     assert!(log <= log_max, "log and snapshots use {log} bytes, the bound is {log_max}");
+    assert!(journal <= journal_max, "the journal with {records} records uses {journal} bytes, the bound is {journal_max}");
     let restarted = Instant::now();
     cluster.launch().await;
     let ready = restarted.elapsed();

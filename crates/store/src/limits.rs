@@ -34,6 +34,9 @@ pub const ZERO_STEP_BYTES: u32 = 256 * 1024;
 /// Operations that may wait for the log's driver. At the bound `submit` refuses with `Busy` and `submit_when_ready` waits.
 pub const QUEUE_OPS_MAX: usize = 4096;
 
+/// Operations that a committed index may find waiting without waking the driver. With more, it wakes it as others do.
+pub const COMMITTED_QUEUED_MAX: usize = 64;
+
 /// Bytes that may wait for the log's driver, in units of [`QUEUE_BYTES_UNIT`]: 64 MiB. At the bound as above. A single
 /// larger operation is counted as this many, so that it passes alone.
 pub const QUEUE_BYTES_UNITS_MAX: usize = 64 * 1024;

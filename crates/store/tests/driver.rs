@@ -152,6 +152,27 @@ fn one_sync_covers_a_batch() {
 }
 
 #[test]
+fn a_committed_index_is_written_with_what_comes_next() {
+    let (_home, log, writer) = open(&FaultVfs::new());
+    let driver = std::thread::spawn(move || writer.run());
+    let (sender, results) = mpsc::channel();
+    let done = |name: &'static str| -> Done {
+        let sender = sender.clone();
+        Box::new(move |result| sender.send((name, result.is_ok())).unwrap())
+    };
+    log.submit(append(0), done("entry")).unwrap();
+    assert_eq!(results.recv().unwrap(), ("entry", true));
+    log.submit(Op::SaveCommitted(Some(record(0).id)), done("committed")).unwrap();
+    assert_eq!(log.state().committed, Some(record(0).id), "seen at once");
+    log.submit(append(1), done("next")).unwrap();
+    assert_eq!([results.recv().unwrap(), results.recv().unwrap()], [("committed", true), ("next", true)]);
+    log.submit(Op::SaveCommitted(Some(record(1).id)), done("last")).unwrap();
+    drop(log);
+    assert_eq!(results.recv().unwrap(), ("last", true), "the queue is written out at the end");
+    driver.join().unwrap().unwrap();
+}
+
+#[test]
 fn a_failed_sync_stops_the_log_for_good() {
     let vfs = FaultVfs::new();
     let (home, log, mut writer) = open(&vfs);

@@ -125,6 +125,12 @@ impl RaftLog {
         self.submit(op, |_| {}).await
     }
 
+    /// The same for an operation that the driver may leave until the next one: a disk that has not written it has not
+    /// stalled.
+    async fn submit_for_later(&self, op: Op) -> io::Result<()> {
+        self.log.submit_when_ready(op, Box::new(|_| {})).await.map_err(io::Error::other)
+    }
+
     fn read(&self, range: Range<u64>, bytes_max: u64) -> io::Result<Vec<Entry>> {
         let records = self.log.get(range, bytes_max).map_err(failed)?;
         let decode = |record: store::LogRecord| {
@@ -209,7 +215,7 @@ impl<Rt: Runtime> RaftLogStorage<Types<Rt>> for RaftLog {
     }
 
     async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), io::Error> {
-        self.submit_unwatched(Op::SaveCommitted(committed.as_ref().map(id_to_store))).await
+        self.submit_for_later(Op::SaveCommitted(committed.as_ref().map(id_to_store))).await
     }
 
     async fn read_committed(&mut self) -> Result<Option<LogId>, io::Error> {

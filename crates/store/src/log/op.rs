@@ -41,7 +41,8 @@ pub enum Op {
     Append(Vec<LogRecord>),
     /// Replaces the vote.
     SaveVote(Bytes),
-    /// Replaces the committed index. Durable with the next synced operation, not by itself: Raft learns it again.
+    /// Replaces the committed index. Written and durable with the next synced operation, not by itself: Raft learns it
+    /// again.
     SaveCommitted(Option<LogId>),
     /// Removes every entry from this index on.
     Truncate {

@@ -11,7 +11,9 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use super::op::{Done, LogId, Op, Refused, Space};
 use super::view::{Place, View};
 use crate::fault::Fault;
-use crate::limits::{DRIVE_BYTES_MAX, DRIVE_OPS_MAX, QUEUE_BYTES_UNIT, QUEUE_BYTES_UNITS_MAX, QUEUE_OPS_MAX, ROOM_PAUSE};
+use crate::limits::{
+    COMMITTED_QUEUED_MAX, DRIVE_BYTES_MAX, DRIVE_OPS_MAX, QUEUE_BYTES_UNIT, QUEUE_BYTES_UNITS_MAX, QUEUE_OPS_MAX, ROOM_PAUSE,
+};
 
 /// The place in the queue that an operation takes; given back when it has been completed.
 #[derive(Debug)]
@@ -141,7 +143,8 @@ impl Shared {
         Room { _op: slot, _bytes: bytes }
     }
 
-    /// Takes an operation into view and queue, in one step, so that both have the same order.
+    /// Takes an operation into view and queue, in one step, so that both have the same order. A committed index alone wakes
+    /// nobody: it is written with what comes next, for it only saves the next start some work.
     pub(crate) fn submit(&self, op: Op, done: Done, room: Room) -> Result<(), Refused> {
         let mut inner = self.lock();
         if let Some(fault) = &inner.fault {
@@ -149,9 +152,12 @@ impl Shared {
         }
         inner.view.check(&op, self.entry_bytes_max)?;
         inner.view.take(&op);
+        let can_wait = matches!(op, Op::SaveCommitted(_)) && inner.queue.len() < COMMITTED_QUEUED_MAX;
         inner.queue.push_back(Queued { op, done, room });
         drop(inner);
-        self.wake();
+        if !can_wait {
+            self.wake();
+        }
         Ok(())
     }
 

@@ -31,19 +31,26 @@ pub struct RequestTable {
     records: OrdMap<RequestKey, Arc<RequestRecord>>,
     // Invariant: exactly the indexes of `records`. Log time never goes back, so index order is age order.
     by_index: OrdMap<u64, RequestKey>,
+    /// How many answers this table stands for without holding them; see [`RequestTable::counted`].
+    counted: usize,
 }
 
 impl RequestTable {
+    /// A table that tells how many answers there are and holds none of them.
+    pub(crate) fn counted(&self) -> Self {
+        Self { counted: self.len(), ..Self::default() }
+    }
+
     /// Number of remembered answers.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.records.len()
+        self.records.len() + self.counted
     }
 
     /// True if nothing is remembered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.len() == 0
     }
 
     /// The answer that was given, if it is remembered.
@@ -59,7 +66,7 @@ impl RequestTable {
 
     /// True if one more answer can be remembered; those to commands that only stop things may use the reserve.
     pub(crate) fn has_room(&self, command: &Command) -> bool {
-        self.records.len() < room(command)
+        self.len() < room(command)
     }
 
     /// Remembers an answer. Returns false, and remembers nothing, if the key or index is taken.

@@ -139,6 +139,27 @@ impl State {
         &self.requests
     }
 
+    /// The same state for those who read objects: it tells how many answers are remembered and holds none of them, so
+    /// that remembering the next one need not copy what this view shares. No entry may be applied to it in earnest.
+    #[must_use]
+    pub fn without_answers(&self) -> Self {
+        // Field by field: a clone of everything would share the table, if only for a moment.
+        Self {
+            catalog: self.catalog.clone(),
+            index: self.index.clone(),
+            tokens: self.tokens.clone(),
+            requests: self.requests.counted(),
+            changes: self.changes.clone(),
+            ..*self
+        }
+    }
+
+    /// The whole state again, from such a view and the answers of the same moment.
+    #[must_use]
+    pub fn with_answers(self, requests: RequestTable) -> Self {
+        Self { requests, ..self }
+    }
+
     /// Who keeps a cell of the release's current stage closed by an exclusion; `None` if it may open, or if there is no
     /// such release or stage.
     #[must_use]

@@ -31,6 +31,8 @@ pub struct Tidegate {
     records: Arc<Records>,
     cluster_id: u128,
     kinds: Kinds,
+    /// Whether the answers lie on the shelf, where they would have to be copied to be written to.
+    has_lent: bool,
     /// Changes since the last publication, in order.
     changes: Vec<CatalogChange>,
     /// The same, by config version.
@@ -47,7 +49,21 @@ impl Tidegate {
         let roots = Roots::of(state.catalog());
         let (changes, batches) = (Vec::new(), Vec::new());
         let kinds = Kinds::of_this_build();
-        (Self { state, roots, snapshot, shelf: Arc::clone(&shelf), books, records, cluster_id, kinds, changes, batches }, shelf)
+        let has_lent = true;
+        let this = Self {
+            state,
+            roots,
+            snapshot,
+            shelf: Arc::clone(&shelf),
+            books,
+            records,
+            cluster_id,
+            kinds,
+            has_lent,
+            changes,
+            batches,
+        };
+        (this, shelf)
     }
 
     /// The same with the knowledge of another build.
@@ -69,6 +85,9 @@ impl Tidegate {
     }
 
     fn carry_out(&mut self, index: u64, entry: &tidegate_model::Entry) -> Applied {
+        if std::mem::take(&mut self.has_lent) {
+            self.shelf.take_back();
+        }
         let before = self.state.catalog().clone();
         let applied = tidegate_machine::apply(&mut self.state, index, entry);
         self.books.write(Rows::of(&applied, &before, self.state.config_version(), *self.state.settings()));
@@ -89,6 +108,12 @@ impl Tidegate {
 }
 
 impl Tidegate {
+    /// Shows the answers until the next entry; a table that is shared is not copied.
+    fn lend(&mut self) {
+        self.shelf.lend(self.state.applied_index(), self.state.requests().clone());
+        self.has_lent = true;
+    }
+
     /// Why this build must not go on with such a state: what it holds may have a meaning that only later builds know.
     fn reason_beyond(&self, state: &State) -> Option<String> {
         let (version, supported) = (state.settings().cluster_version, self.kinds.supported());
@@ -157,9 +182,10 @@ impl Application for Tidegate {
         let changes = std::mem::take(&mut self.changes);
         let stamp = stamp(&self.state);
         self.snapshot = tidegate_eligibility::compile(&self.snapshot, self.state.catalog(), &changes, stamp);
-        let (state, snapshot, roots) = (self.state.clone(), self.snapshot.clone(), self.roots.clone());
+        let (state, snapshot, roots) = (self.state.without_answers(), self.snapshot.clone(), self.roots.clone());
         let published = Published { state, snapshot, roots };
         self.shelf.publish(published, std::mem::take(&mut self.batches));
+        self.lend();
         self.books.reached(applied_index);
     }
 
@@ -178,9 +204,11 @@ impl Application for Tidegate {
         self.changes.clear();
         self.batches.clear();
         self.roots = Roots::of(state.catalog());
-        self.shelf.replace(Published { state: state.clone(), snapshot: snapshot.clone(), roots: self.roots.clone() });
+        let shown = state.without_answers();
+        self.shelf.replace(Published { state: shown, snapshot: snapshot.clone(), roots: self.roots.clone() });
         self.state = state;
         self.snapshot = snapshot;
+        self.lend();
         Ok(())
     }
 }

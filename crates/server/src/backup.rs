@@ -19,14 +19,12 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use crate::codec::{FrozenState, read_state};
 use crate::context::Context;
 use crate::limits::{BACKUP_CHUNK_BYTES, BACKUP_CHUNKS_AHEAD, GROUP};
-use crate::published::Published;
 use crate::refusal::Door;
 
 pub use tidegate_store::BackupFile;
 
 /// Sends the state as a backup file.
-pub(crate) fn send(context: &Context, published: &Published, slot: OwnedSemaphorePermit) -> Fated<admin::BackupResponse> {
-    let state = published.state.clone();
+pub(crate) fn send(context: &Context, state: State, slot: OwnedSemaphorePermit) -> Fated<admin::BackupResponse> {
     let cluster_id = context.config.cluster_id;
     let header = BackupHeader {
         group: u64::from(GROUP),

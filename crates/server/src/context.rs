@@ -87,6 +87,15 @@ impl Context {
         if self.is_sound() { Ok(self.shelf.load()) } else { Err(Door::NotReady) }
     }
 
+    /// The newest state with the answers that it remembers.
+    ///
+    /// # Errors
+    /// As [`published`](Self::published).
+    pub async fn whole(&self) -> Result<Published, Door> {
+        self.published()?;
+        self.shelf.whole().await.ok_or(Door::NotReady)
+    }
+
     /// Whether what this node has may be served at all.
     #[must_use]
     pub fn is_sound(&self) -> bool {

@@ -2,14 +2,20 @@
 //!
 //! One writer (the application, in log order), any number of readers that never block it nor each other. Everything
 //! that serves a read starts from [`Shelf::load`].
+//!
+//! The answers that were given to requests are read by hardly anybody and written with every entry. They lie here only
+//! between two batches of entries, lent by the application: if readers held them all the time, each entry would copy its
+//! way through a table of a million. Whoever needs the state with them waits for it with [`Shelf::whole`].
 
 use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use arc_swap::ArcSwap;
 use tidegate_distribution::{Batch, Recent, Roots};
 use tidegate_eligibility::Snapshot;
-use tidegate_machine::State;
+use tidegate_machine::{RequestTable, State};
 use tidegate_model::Digest;
 use tokio::sync::{Notify, watch};
 
@@ -18,7 +24,7 @@ use crate::limits::RECENT_DIGESTS_MAX;
 /// The state at one log index. Never changes once it is on the shelf.
 #[derive(Clone)]
 pub struct Published {
-    /// The replicated state.
+    /// The replicated state, without the answers that it remembers; see [`Shelf::whole`].
     pub state: State,
     /// Its catalog, compiled.
     pub snapshot: Snapshot,
@@ -26,11 +32,33 @@ pub struct Published {
     pub roots: Roots,
 }
 
+/// Somebody waits for the answers.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// Where the newest [`Published`] lies.
 pub struct Shelf {
     current: ArcSwap<Published>,
     recent: Mutex<Recent>,
     digests: Mutex<VecDeque<(u64, Digest)>>,
+    /// The answers that belong to `current`, if they are here, and the log index that they are of.
+    answers: Mutex<Option<(u64, RequestTable)>>,
+    /// Wakes those who wait for the answers.
+    lent: Notify,
+    /// How many wait for them: as long as anybody does, the application leaves them here.
+    wanted: AtomicUsize,
     /// Epoch and config version of `current`; wakes watchers.
     version: watch::Sender<(u64, u64)>,
     /// Set when an entry could not be understood: from then on nothing here may be served.
@@ -46,7 +74,10 @@ impl Shelf {
         let roots = Roots::of(state.catalog());
         Self {
             version: watch::Sender::new((state.epoch(), state.config_version())),
-            current: ArcSwap::from_pointee(Published { state, snapshot, roots }),
+            answers: Mutex::new(Some((state.applied_index(), state.requests().clone()))),
+            lent: Notify::new(),
+            wanted: AtomicUsize::new(0),
+            current: ArcSwap::from_pointee(Published { state: state.without_answers(), snapshot, roots }),
             recent: Mutex::new(recent),
             digests: Mutex::new(VecDeque::new()),
             poison: OnceLock::new(),
@@ -89,6 +120,45 @@ impl Shelf {
         self.version.send_replace(version);
     }
 
+    /// Puts the answers beside the state that was published, until [`take_back`](Self::take_back).
+    pub fn lend(&self, applied_index: u64, answers: RequestTable) {
+        {
+            *self.answers.lock().expect("no panic happens under this lock") = Some((applied_index, answers));
+        }
+        self.lent.notify_waiters();
+    }
+
+    /// Takes the answers away, unless somebody waits for them.
+    pub fn take_back(&self) {
+        if self.wanted.load(Ordering::Acquire) == 0 {
+            let taken = self.answers.lock().expect("no panic happens under this lock").take();
+            drop(taken);
+        }
+    }
+
+    /// The newest state with its answers; nothing once the shelf is poisoned. Waits for the end of the batch that is being
+    /// applied, if one is.
+    pub async fn whole(&self) -> Option<Published> {
+        let _waiting = Waiting::begin(&self.wanted);
+        loop {
+            let mut lent = pin!(self.lent.notified());
+            lent.as_mut().enable();
+            let whole = self.joined();
+            if whole.is_some() || self.poison_reason().is_some() {
+                return whole;
+            }
+            lent.await;
+        }
+    }
+
+    /// The state with its answers, if both are of the same entry.
+    fn joined(&self) -> Option<Published> {
+        let published = self.load();
+        let answers = self.answers.lock().expect("no panic happens under this lock");
+        let (_, table) = answers.as_ref().filter(|(applied_index, _)| *applied_index == published.state.applied_index())?;
+        Some(Published { state: published.state.clone().with_answers(table.clone()), ..Published::clone(&published) })
+    }
+
     fn note_digest(&self, config_version: u64, digest: Digest) {
         let mut digests = self.digests.lock().expect("no panic happens under this lock");
         if digests.back().is_some_and(|(last, _)| *last == config_version) {
@@ -129,6 +199,7 @@ impl Shelf {
     pub fn poison(&self, reason: String) {
         if self.poison.set(reason).is_ok() {
             self.poisoned.notify_waiters();
+            self.lent.notify_waiters();
         }
     }
 

@@ -6,21 +6,27 @@
 
 use tidegate_eligibility::Snapshot;
 use tidegate_eligibility::limits::SELECTORS_UNINDEXED_MAX;
-use tidegate_machine::Code;
+use tidegate_machine::{Code, State};
 use tidegate_model::{Command, Entry, HoldScope, OverrideTarget, Spec};
 use tidegate_proto::types::v1 as types;
 
+use crate::context::Context;
 use crate::published::Published;
+use crate::refusal::Door;
 
 /// The rejection of a write that would take a product past the bound; nothing for any other.
-pub(crate) fn rejection(published: &Published, entry: &Entry) -> Option<types::Rejection> {
+pub(crate) async fn rejection(context: &Context, entry: &Entry) -> Result<Option<types::Rejection>, Door> {
     if !may_add(&entry.command) {
-        return None;
+        return Ok(None);
     }
-    let mut state = published.state.clone();
+    // With the answers: what was answered before adds nothing, whatever would be said to it today.
+    let Published { state, snapshot: before, .. } = context.whole().await?;
+    Ok(judge(state, &before, entry))
+}
+
+fn judge(mut state: State, before: &Snapshot, entry: &Entry) -> Option<types::Rejection> {
     let index = state.applied_index() + 1;
     let applied = tidegate_machine::apply(&mut state, index, entry);
-    let before = &published.snapshot;
     let after = tidegate_eligibility::compile(before, state.catalog(), &applied.changes, before.stamp());
     let product = state.catalog().products().keys().find(|product| is_beyond(before, &after, product.as_str()))?;
     let rule = format!("a product may have at most {SELECTORS_UNINDEXED_MAX} selectors that name neither devices nor values");

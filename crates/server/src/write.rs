@@ -67,8 +67,9 @@ impl Context {
     /// As [`write`](Self::write) would answer now.
     pub async fn dry_run(&self, caller: &Caller, command: Command) -> Result<types::Outcome, Refusal> {
         readable(&command)?;
-        let published = self.read_linearizable().await?;
-        let mut state: State = published.state.clone();
+        self.read_linearizable().await?;
+        let mut state: State = self.whole().await?.state;
+        let config_version = state.config_version();
         let entry = Entry {
             proposed_at: Timestamp::from_millis(self.platform.clock.wall_ms()),
             principal: caller.principal.clone(),
@@ -80,7 +81,7 @@ impl Context {
         let index = state.applied_index() + 1;
         let applied = tidegate_machine::apply(&mut state, index, &entry);
         let mut outcome = outcome(codec::result_out(&applied.result))?;
-        outcome.config_version = published.state.config_version();
+        outcome.config_version = config_version;
         Ok(outcome)
     }
 
@@ -145,11 +146,12 @@ impl Context {
     /// Proposes on this node; for the asking handler as well.
     async fn propose(&self, handle: &Handle, write: &Write, deadline: Instant) -> Result<types::Result, Attempt> {
         let published = self.published().map_err(|door| Attempt::Definite(door.into()))?;
-        // What was answered before is answered again, whatever would be said to it today.
-        let is_new = published.state.requests().get(&write.principal, &write.request_id).is_none();
-        if is_new {
-            let gated = self.kinds.gate(&write.command, &published, || handle.status());
-            gated.map_err(|door| Attempt::Definite(door.into()))?;
+        if let Err(door) = self.kinds.gate(&write.command, &published, || handle.status()) {
+            // What was answered before is answered again, whatever would be said to it today.
+            let whole = self.whole().await.map_err(|door| Attempt::Definite(door.into()))?;
+            if whole.state.requests().get(&write.principal, &write.request_id).is_none() {
+                return Err(Attempt::Definite(door.into()));
+            }
         }
         let entry = Entry {
             proposed_at: Timestamp::from_millis(self.platform.clock.wall_ms()),
@@ -159,7 +161,7 @@ impl Context {
             seed: self.draw_seed(),
             command: write.command.clone(),
         };
-        if let Some(rejection) = selectors::rejection(&published, &entry) {
+        if let Some(rejection) = selectors::rejection(self, &entry).await.map_err(|door| Attempt::Definite(door.into()))? {
             return Ok(types::Result { kind: Some(types::result::Kind::Rejection(rejection)) });
         }
         let payload = codec::encode_entry(&entry);

@@ -204,8 +204,9 @@ impl admin::cluster_service_server::ClusterService for Clusters {
     async fn backup(&self, _request: Request<admin::BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
         let context = &self.0.0;
         let slot = context.backup_slot()?;
-        let published = context.read_linearizable().await?;
-        Ok(Response::new(backup::send(context, &published, slot)))
+        context.read_linearizable().await?;
+        let whole = context.whole().await?;
+        Ok(Response::new(backup::send(context, whole.state, slot)))
     }
 }
 

@@ -5,11 +5,11 @@
 //! snapshot was installed, the queue was full, or the journal had to be emptied. It then has them fetched from another
 //! node (`refill`) before it goes on. Readers ([`Books`]) see whole entries, in order.
 
+mod queue;
 mod refill;
 mod writer;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,10 +23,11 @@ use tidegate_store::{Journal, JournalError};
 use tokio::sync::{broadcast, watch};
 
 use crate::codec;
-use crate::limits::{AUDIT_TAIL_MAX, HISTORY_SCAN_MAX, JOURNAL_QUEUE_MAX, PAGE_BYTES_MAX, ROWS_PER_PAGE_MAX};
+use crate::limits::{AUDIT_TAIL_MAX, HISTORY_SCAN_MAX, PAGE_BYTES_MAX, ROWS_PER_PAGE_MAX};
 use crate::refusal::Door;
 use crate::wire;
 
+use queue::{Full, Sender, queue};
 pub use refill::refill;
 use writer::Writer;
 
@@ -89,6 +90,13 @@ pub(super) enum Message {
     Hurry,
 }
 
+impl Message {
+    /// Whether it is not to wait for more.
+    fn is_urgent(&self) -> bool {
+        matches!(self, Self::Hurry | Self::Page(_) | Self::GiveUp)
+    }
+}
+
 /// Entries whose rows are missing, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Gap {
@@ -109,14 +117,14 @@ pub(super) struct Shared {
 #[derive(Clone)]
 enum Hand {
     /// It has a thread of its own.
-    Queue(SyncSender<Message>),
+    Queue(Sender),
     /// It works on the caller's time.
     Inline(Arc<Mutex<Writer>>),
 }
 
 impl Hand {
     /// Hands a message over without waiting for a place in the queue.
-    fn offer(&self, message: Message) -> Result<(), TrySendError<Message>> {
+    fn offer(&self, message: Message) -> Result<(), Full> {
         match self {
             Self::Queue(sender) => sender.try_send(message),
             Self::Inline(writer) => {
@@ -148,7 +156,7 @@ pub struct BookWriter {
 #[must_use]
 pub fn open(journal: Journal, spawner: &dyn Spawner) -> (BookWriter, Books) {
     let shared = Arc::new(Shared::over(journal));
-    let (sender, receiver) = sync_channel(JOURNAL_QUEUE_MAX);
+    let (sender, receiver) = queue();
     let writing = Arc::clone(&shared);
     spawner.spawn_blocking("journal", Box::new(move || writer::run(writing, &receiver)));
     both_sides(shared, Hand::Queue(sender))
@@ -206,15 +214,8 @@ impl BookWriter {
     }
 
     fn send(&self, message: Message) {
-        match self.hand.offer(message) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => {
-                if self.dropped.fetch_add(1, Ordering::Relaxed).is_power_of_two() {
-                    tracing::warn!(index = self.last, "the journal is too slow, its rows will be fetched later");
-                }
-            }
-            // The thread has ended with a message of its own.
-            Err(TrySendError::Disconnected(_)) => {}
+        if self.hand.offer(message) == Err(Full) && self.dropped.fetch_add(1, Ordering::Relaxed).is_power_of_two() {
+            tracing::warn!(index = self.last, "the journal is too slow, its rows will be fetched later");
         }
     }
 }

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
-use std::time::Instant;
 
 use prost::Message as _;
 use tidegate_model::ObjectRef;
@@ -11,25 +9,17 @@ use tidegate_proto::storage::v1 as storage;
 use tidegate_store::journal::{JournalBounds, Row, RowKey};
 use tidegate_store::limits::PURGE_SLICE_MAX;
 
+use super::queue::Receiver;
 use super::{Bounds, Gap, Message, Rows, Shared};
-use crate::limits::{JOURNAL_BATCH_MAX, JOURNAL_HELD_MAX, JOURNAL_LINGER, REBUILD_PAUSE};
+use crate::limits::{JOURNAL_HELD_MAX, JOURNAL_LINGER, REBUILD_PAUSE};
 use crate::wire;
 
 /// Appends until the sending side is gone. What comes within a moment is written together: a batch of the database costs
 /// hardly more than one entry, and nobody who waits for rows waits that long, for they say [`Message::Hurry`].
-pub(super) fn run(shared: Arc<Shared>, receiver: &Receiver<Message>) {
+pub(super) fn run(shared: Arc<Shared>, receiver: &Receiver) {
     let mut writer = Writer::new(Arc::clone(&shared));
-    while let Ok(first) = receiver.recv() {
-        let until = Instant::now() + JOURNAL_LINGER;
-        let mut next = Ok(first);
-        while let Ok(message) = next {
-            let is_urgent = matches!(message, Message::Hurry | Message::Page(_) | Message::GiveUp);
-            writer.take(message);
-            if is_urgent || writer.batch.len() >= JOURNAL_BATCH_MAX {
-                break;
-            }
-            next = receiver.recv_timeout(until.saturating_duration_since(Instant::now()));
-        }
+    while let Some(batch) = receiver.receive(JOURNAL_LINGER) {
+        batch.into_iter().for_each(|message| writer.take(message));
         writer.commit();
     }
     // Without promise: whatever is lost is fetched again.

@@ -58,6 +58,8 @@ pub(crate) struct Inner {
     pub(crate) segments: BTreeMap<u64, OpenSegment>,
     pub(crate) space: Space,
     queue: VecDeque<Queued>,
+    /// Whether a driver on a thread waits for work. While it writes it needs no call of the system to be told of more.
+    is_awaited: bool,
     looks_again: bool,
     is_closed: bool,
     fault: Option<Fault>,
@@ -106,6 +108,7 @@ impl Shared {
                 segments,
                 space,
                 queue: VecDeque::new(),
+                is_awaited: false,
                 looks_again: false,
                 is_closed: false,
                 fault: None,
@@ -154,10 +157,15 @@ impl Shared {
         inner.view.take(&op);
         let can_wait = matches!(op, Op::SaveCommitted(_)) && inner.queue.len() < COMMITTED_QUEUED_MAX;
         inner.queue.push_back(Queued { op, done, room });
+        let is_awaited = inner.is_awaited;
         drop(inner);
-        if !can_wait {
-            self.wake();
+        if can_wait {
+            return Ok(());
         }
+        if is_awaited {
+            self.condvar.notify_one();
+        }
+        self.notify.notify_one();
         Ok(())
     }
 
@@ -216,7 +224,11 @@ impl Shared {
         let mut inner = self.lock();
         loop {
             match Self::peek(&inner) {
-                Wake::Wait => inner = self.condvar.wait(inner).expect("no panic happens under this lock"),
+                Wake::Wait => {
+                    inner.is_awaited = true;
+                    inner = self.condvar.wait(inner).expect("no panic happens under this lock");
+                    inner.is_awaited = false;
+                }
                 found => return found,
             }
         }

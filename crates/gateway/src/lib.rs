@@ -22,6 +22,7 @@ mod overview;
 mod pages;
 mod preface;
 mod problem;
+mod seats;
 
 pub use body::Body;
 pub use gateway::Gateway;

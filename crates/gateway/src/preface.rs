@@ -1,13 +1,12 @@
 //! Watches whether a new connection has shown its protocol.
 //!
-//! Telling HTTP/1.1 from HTTP/2 means waiting for up to 24 bytes, and the connection builder waits for them without a
-//! limit: a client that connects and says nothing, or spells out half a preface, would hold a connection for ever. The
-//! timers inside the two protocols take over once this is decided.
+//! Telling HTTP/1.1 from HTTP/2 means waiting for up to 24 bytes. Until they are there nothing can be ended in order; and
+//! an idle connection is left to the protocol's own pings only once it is known to be HTTP/2.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 
 use tidegate_platform::Io;
@@ -15,13 +14,22 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Set once the connection has shown its protocol.
+/// Nothing can be said yet.
+const UNKNOWN: u8 = 0;
+const HTTP1: u8 = 1;
+const HTTP2: u8 = 2;
+
+/// Which protocol the connection has shown.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Shown(Arc<AtomicBool>);
+pub(crate) struct Shown(Arc<AtomicU8>);
 
 impl Shown {
     pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.load(Ordering::Acquire) != UNKNOWN
+    }
+
+    pub(crate) fn is_http2(&self) -> bool {
+        self.0.load(Ordering::Acquire) == HTTP2
     }
 }
 
@@ -43,10 +51,11 @@ impl Watched {
         let Some(matched) = self.matched else { return };
         let rest = &PREFACE[matched..];
         let same = rest.iter().zip(bytes).take_while(|(a, b)| a == b).count();
-        let is_decided = same == rest.len() || same < bytes.len();
+        let is_whole = same == rest.len();
+        let is_decided = is_whole || same < bytes.len();
         self.matched = (!is_decided).then_some(matched + same);
         if is_decided {
-            self.shown.0.store(true, Ordering::Release);
+            self.shown.0.store(if is_whole { HTTP2 } else { HTTP1 }, Ordering::Release);
         }
     }
 }
@@ -91,11 +100,15 @@ mod tests {
 
     /// Feeds the pieces one read at a time; true if the protocol is decided after them.
     fn is_shown_after(pieces: &[&[u8]]) -> bool {
+        shown_after(pieces).is_set()
+    }
+
+    fn shown_after(pieces: &[&[u8]]) -> Shown {
         let (mut watched, shown) = Watched::new(Box::new(tokio::io::empty()));
         for piece in pieces {
             watched.look(piece);
         }
-        shown.is_set()
+        shown
     }
 
     #[test]
@@ -108,5 +121,7 @@ mod tests {
         assert!(is_shown_after(&[b"GET / HTTP/1.1\r\n"]));
         assert!(is_shown_after(&[b"PRI * HTTP/2.0\r\n\r\n", b"SM\r\n\r\n"]));
         assert!(is_shown_after(&[&[PREFACE, b"and frames".as_slice()].concat()]));
+        assert!(shown_after(&[b"PRI * HTTP/2.0\r\n\r\n", b"SM\r\n\r\n"]).is_http2());
+        assert!(!shown_after(&[b"PRI * HTTP/2.0\r\n\r\nSN"]).is_http2());
     }
 }

@@ -1,8 +1,10 @@
 //! The accept loop: connections in, answers out, an orderly end.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::Request;
@@ -16,6 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::gateway::Gateway;
 use crate::limits;
 use crate::preface::Watched;
+use crate::seats::{Order, Seat, Seats};
 use crate::source::SnapshotSource;
 
 /// Starts the tasks of HTTP/2 streams through the spawning seam.
@@ -40,13 +43,20 @@ pub async fn serve<S: SnapshotSource>(
     mut shutdown: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     let slots = Arc::new(Semaphore::new(gateway.connections_max()));
-    let (drain, draining) = watch::channel(false);
+    let seats = Arc::new(Seats::default());
+    // Held by every connection: when the last is gone, all connections are.
+    let (all_gone, present) = watch::channel(());
     let builder = Arc::new(connection_builder(Executor(Arc::clone(&spawner))));
+    let mut look = tokio::time::interval(limits::SEATS_LOOK);
     let ended = loop {
         let accepted = tokio::select! {
             biased;
             () = is_true(&mut shutdown) => break Ok(()),
             accepted = listener.accept() => accepted,
+            _ = look.tick() => {
+                seats.look();
+                continue;
+            }
         };
         let accepted = match accepted {
             Ok(accepted) => accepted,
@@ -57,20 +67,20 @@ pub async fn serve<S: SnapshotSource>(
             continue;
         };
         gateway.metrics().connection_opened();
-        let (gateway, builder, draining) = (Arc::clone(&gateway), Arc::clone(&builder), draining.clone());
+        let (gateway, builder, seat, present) = (Arc::clone(&gateway), Arc::clone(&builder), seats.enter(), present.clone());
         let task = async move {
-            connection(accepted, &gateway, &builder, draining).await;
+            connection(accepted, &gateway, &builder, seat).await;
             gateway.metrics().connection_closed();
-            drop(slot);
+            drop((slot, present));
         };
         spawner.spawn("gateway connection", Box::pin(task));
     };
-    drop(listener);
-    // Receivers live in the connection tasks: when the last is gone, all connections are.
-    drop(draining);
-    drain.send_replace(true);
-    let is_quiet = tokio::time::timeout(limits::DRAIN_MAX + Duration::from_secs(1), drain.closed()).await.is_ok();
-    if !is_quiet {
+    drop((listener, present));
+    seats.tell(Order::Drain);
+    if tokio::time::timeout(limits::DRAIN_MAX, all_gone.closed()).await.is_err() {
+        seats.tell(Order::Cut);
+    }
+    if tokio::time::timeout(Duration::from_secs(1), all_gone.closed()).await.is_err() {
         tracing::warn!(wait_s = limits::DRAIN_MAX.as_secs(), "device connections outlived the drain");
     }
     ended
@@ -81,8 +91,8 @@ fn connection_builder(executor: Executor) -> auto::Builder<Executor> {
     let mut builder = auto::Builder::new(executor);
     builder
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits::HEAD_WAIT_MAX)
+        // The seats see to slow heads and idle connections.
+        .header_read_timeout(None)
         .max_buf_size(limits::HTTP1_HEAD_BYTES_MAX)
         .max_headers(limits::HTTP1_HEADERS_MAX)
         .keep_alive(true);
@@ -104,38 +114,41 @@ async fn connection<S: SnapshotSource>(
     accepted: Accepted,
     gateway: &Arc<Gateway<S>>,
     builder: &auto::Builder<Executor>,
-    mut draining: watch::Receiver<bool>,
+    seat: Seat,
 ) {
     let (io, shown) = Watched::new(accepted.io);
     let service = service_fn(|request: Request<Incoming>| {
-        let gateway = Arc::clone(gateway);
-        async move { Ok::<_, Infallible>(gateway.handle(request).await) }
+        let (gateway, busy) = (Arc::clone(gateway), seat.begin());
+        async move {
+            let answer = gateway.handle(request).await;
+            drop(busy);
+            Ok::<_, Infallible>(answer)
+        }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
-    let mut preface_deadline = pin!(tokio::time::sleep(limits::HEAD_WAIT_MAX));
-    let mut is_preface_due = true;
-    let served = loop {
-        tokio::select! {
-            served = connection.as_mut() => break served,
-            () = preface_deadline.as_mut(), if is_preface_due => {
-                if !shown.is_set() {
-                    return;
-                }
-                is_preface_due = false;
-            }
-            () = is_true(&mut draining) => {
-                if !shown.is_set() {
-                    return;
-                }
-                connection.as_mut().graceful_shutdown();
-                match tokio::time::timeout(limits::DRAIN_MAX, connection.as_mut()).await {
-                    Ok(served) => break served,
-                    Err(_) => return,
+    let (mut is_draining, mut is_known) = (false, false);
+    let served = poll_fn(|cx| {
+        match seat.order(cx) {
+            Order::Serve => {}
+            // Without a protocol there is nothing to end in order.
+            Order::Cut => return Poll::Ready(Ok(())),
+            Order::Drain if !shown.is_set() => return Poll::Ready(Ok(())),
+            Order::Drain => {
+                if !std::mem::replace(&mut is_draining, true) {
+                    connection.as_mut().graceful_shutdown();
                 }
             }
         }
-    };
-    if let Err(error) = served {
+        let polled = connection.as_mut().poll(cx);
+        if !is_known && shown.is_set() {
+            is_known = true;
+            if shown.is_http2() {
+                seat.leave_to_protocol();
+            }
+        }
+        polled
+    });
+    if let Err(error) = served.await {
         // Clients hang up, time out and send nonsense all day: nothing that somebody must act on.
         tracing::debug!(peer = %accepted.peer, %error, "device connection ended early");
     }

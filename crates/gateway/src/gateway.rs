@@ -114,8 +114,10 @@ impl<S: SnapshotSource> Gateway<S> {
         let begun = self.clock.boot();
         let answered = self.admitted_check(request).await;
         let took = self.clock.boot().since(begun);
-        let reason = answered.as_ref().map_or_else(|refusal| refusal.code(), |(reason, _)| reason.as_str());
-        self.metrics().check_answered(Transport::Http, reason, took);
+        match &answered {
+            Ok((reason, _)) => self.metrics().check_decided(Transport::Http, *reason, took),
+            Err(refusal) => self.metrics().check_refused(Transport::Http, refusal.code(), took),
+        }
         answered.map_or_else(|refusal| refusal.to_http(), |(_, response)| response)
     }
 
@@ -145,7 +147,7 @@ impl<S: SnapshotSource> Gateway<S> {
         let _place = match self.place() {
             Ok(place) => place,
             Err(refusal) => {
-                self.metrics().check_answered(Transport::Grpc, refusal.code(), Duration::ZERO);
+                self.metrics().check_refused(Transport::Grpc, refusal.code(), Duration::ZERO);
                 return refusal.to_grpc().into_http();
             }
         };

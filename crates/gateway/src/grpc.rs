@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tidegate_eligibility::Reason;
 use tidegate_manifest::check::{CheckAnswer, CheckRequest, Mode};
 use tidegate_manifest::limits as check_limits;
 use tidegate_model::limits::{ATTRIBUTE_BYTES_MAX, DEVICE_KEY_BYTES_MAX, ID_BYTES_MAX, VERSION_BYTES_MAX};
@@ -28,14 +29,14 @@ impl<S: SnapshotSource> DeviceApi<S> {
         Self { desk, clock }
     }
 
-    async fn decide(&self, request: wire::CheckRequest) -> Result<(&'static str, wire::CheckResponse), Refusal> {
+    async fn decide(&self, request: wire::CheckRequest) -> Result<(Reason, wire::CheckResponse), Refusal> {
         let asked = asked(request)?;
         let lists = Lists::of(&asked);
         let write = |answered: &Answered<'_>| {
             let text = TraceText::of(answered.trace);
             let trace = text.lines();
             let answer = fields(answered, asked.nonce.as_deref(), &trace);
-            (answered.decision.reason.as_str(), response(&answer, answered.stamp.epoch))
+            (answered.decision.reason, response(&answer, answered.stamp.epoch))
         };
         self.desk.check(&lists.request(&asked), Explain::from(asked.explain), write).await
     }
@@ -46,8 +47,11 @@ impl<S: SnapshotSource> DeviceService for DeviceApi<S> {
     async fn check(&self, request: tonic::Request<wire::CheckRequest>) -> Result<Response<wire::CheckResponse>, Status> {
         let begun = self.clock.boot();
         let decided = self.decide(request.into_inner()).await;
-        let reason = decided.as_ref().map_or_else(|refusal| refusal.code(), |(reason, _)| *reason);
-        self.desk.metrics().check_answered(Transport::Grpc, reason, self.clock.boot().since(begun));
+        let took = self.clock.boot().since(begun);
+        match &decided {
+            Ok((reason, _)) => self.desk.metrics().check_decided(Transport::Grpc, *reason, took),
+            Err(refusal) => self.desk.metrics().check_refused(Transport::Grpc, refusal.code(), took),
+        }
         decided.map(|(_, answer)| Response::new(answer)).map_err(|refusal| refusal.to_grpc())
     }
 

@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod serve;
 pub mod source;
 pub mod status;
+mod times;
 
 mod answer;
 mod desk;

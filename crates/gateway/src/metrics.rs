@@ -1,13 +1,16 @@
 //! The closed list of this crate's metrics. No label ever holds a device, a product or anything else that clients choose.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use tidegate_eligibility::Reason;
+
+use crate::times::Times;
 
 /// How a check came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -27,7 +30,9 @@ struct Answered {
 #[derive(Clone, Debug)]
 pub struct Metrics {
     checks: Family<Answered, Counter>,
-    check_seconds: Histogram,
+    /// The counters of decisions, by transport and reason, once each has been looked up in `checks`.
+    decided: Arc<[[OnceLock<Counter>; Reason::ALL.len()]; 2]>,
+    check_seconds: Times,
     probes_waited: Counter,
     shed: Counter,
     connections: Gauge,
@@ -38,11 +43,10 @@ impl Metrics {
     /// Makes the metrics and enters them in `registry`.
     #[must_use]
     pub fn register(registry: &mut Registry) -> Self {
-        // 10 us to 2.6 s in steps of four.
-        let buckets = (0..10).map(|step| 1e-5 * f64::from(4_u32.pow(step)));
         let this = Self {
             checks: Family::default(),
-            check_seconds: Histogram::new(buckets),
+            decided: Arc::new(std::array::from_fn(|_| std::array::from_fn(|_| OnceLock::new()))),
+            check_seconds: Times::default(),
             probes_waited: Counter::default(),
             shed: Counter::default(),
             connections: Gauge::default(),
@@ -69,9 +73,17 @@ impl Metrics {
         this
     }
 
-    pub(crate) fn check_answered(&self, transport: Transport, reason: &'static str, took: Duration) {
-        self.checks.get_or_create(&Answered { transport, reason }).inc();
-        self.check_seconds.observe(took.as_secs_f64());
+    /// A check was decided.
+    pub(crate) fn check_decided(&self, transport: Transport, reason: Reason, took: Duration) {
+        let look_up = || self.checks.get_or_create(&Answered { transport, reason: reason.as_str() }).clone();
+        self.decided[transport as usize][reason as usize].get_or_init(look_up).inc();
+        self.check_seconds.observe(took);
+    }
+
+    /// A check was refused.
+    pub(crate) fn check_refused(&self, transport: Transport, code: &'static str, took: Duration) {
+        self.checks.get_or_create(&Answered { transport, reason: code }).inc();
+        self.check_seconds.observe(took);
     }
 
     pub(crate) fn probe_waited(&self) {

@@ -109,6 +109,12 @@ pub const AUDIT_RECORDS_MAX: u64 = 1_000_000;
 /// Records that one purge step removes. More wait for the next step.
 pub const PURGE_SLICE_MAX: usize = 4096;
 
+/// Objects whose number of versions the journal keeps in mind. One more, and all are looked up anew.
+pub const OBJECTS_KNOWN_MAX: usize = 1024;
+
+/// Of each of them, the oldest versions whose keys it keeps in mind. Then it looks for the next ones.
+pub const OLDEST_KNOWN_MAX: usize = 32;
+
 /// Memory that the embedded database may use for its cache, in bytes (its default would be 1 GiB).
 pub const JOURNAL_CACHE_BYTES: u64 = 32 * 1024 * 1024;
 

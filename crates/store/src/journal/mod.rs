@@ -10,6 +10,7 @@
 
 mod codec;
 mod keys;
+mod known;
 mod rows;
 mod sled_table;
 mod table;
@@ -23,6 +24,7 @@ use bytes::Bytes;
 
 use self::codec::NumberV1;
 use self::keys::{KeyWriter, Space, after_prefix};
+use self::known::Known;
 use self::sled_table::{SledTable, wait_until_free};
 use self::table::{KeyRange, MemTable, Table, TableError};
 use crate::limits::{
@@ -143,6 +145,7 @@ pub struct Journal {
 #[derive(Clone, Debug)]
 struct Inner {
     table: Arc<dyn Table>,
+    known: Known,
     applied_to: Option<u64>,
     audit_records: u64,
     needs_rebuild: bool,
@@ -339,7 +342,7 @@ impl Inner {
         let Some((index, _)) = batch.last() else { return Ok(()) };
         let rows = || batch.iter().flat_map(|(_, rows)| rows);
         let audit_records = self.audit_records + rows().filter(|row| matches!(row.key, RowKey::Audit { .. })).count() as u64;
-        let changes = rows::additions(self.table.as_ref(), rows(), versions_max);
+        let changes = rows::additions(self.table.as_ref(), &mut self.known, rows(), versions_max);
         let stored = changes.and_then(|mut changes| {
             changes.insert(meta_key(META_APPLIED_TO), Some(codec::encode(&NumberV1 { number: *index })));
             changes.insert(meta_key(META_AUDIT_RECORDS), Some(codec::encode(&NumberV1 { number: audit_records })));
@@ -390,7 +393,7 @@ fn load(table: Arc<dyn Table>) -> Result<Inner, TableError> {
     let applied_to = number(META_APPLIED_TO)?;
     let audit_records = number(META_AUDIT_RECORDS)?.unwrap_or(0);
     let needs_rebuild = number(META_NEEDS_REBUILD)?.is_some();
-    Ok(Inner { table, applied_to, audit_records, needs_rebuild, is_broken: false })
+    Ok(Inner { table, known: Known::default(), applied_to, audit_records, needs_rebuild, is_broken: false })
 }
 
 /// Takes a new table into use.

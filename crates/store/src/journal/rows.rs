@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::codec::{self, NumberV1, PartV1};
+use super::codec::{self, PartV1};
 use super::keys::{KeyWriter, RowKey, Space, after_prefix};
+use super::known::Known;
 use super::table::{KeyRange, Order, Table, TableError};
 use super::{Row, Rows};
 use crate::limits::{PURGE_SLICE_MAX, ROW_PART_BYTES, ROWS_PER_APPEND_MAX};
@@ -21,16 +22,21 @@ struct DamagedRow {
     key: Vec<u8>,
 }
 
-fn damaged(key: &[u8]) -> TableError {
+pub(super) fn damaged(key: &[u8]) -> TableError {
     TableError::Broken(Arc::new(DamagedRow { key: key.to_owned() }))
 }
 
-fn count_key(kind: &str, id: &str) -> Vec<u8> {
+pub(super) fn count_key(kind: &str, id: &str) -> Vec<u8> {
     KeyWriter::new(Space::HistoryCount).text(kind).text(id).bytes()
 }
 
 fn history_prefix(kind: &str, id: &str) -> Vec<u8> {
     KeyWriter::new(Space::History).text(kind).text(id).bytes()
+}
+
+/// The keys of all versions of an object.
+pub(super) fn history_range(kind: &str, id: &str) -> KeyRange {
+    prefix_range(history_prefix(kind, id))
 }
 
 fn prefix_range(prefix: Vec<u8>) -> KeyRange {
@@ -65,6 +71,7 @@ pub(super) fn batch_len(entries: &[(u64, Vec<Row>)], versions_max: u64) -> usize
 /// What adding `rows` changes, including the removal of versions beyond `versions_max`.
 pub(super) fn additions<'r>(
     table: &dyn Table,
+    known: &mut Known,
     rows: impl Iterator<Item = &'r Row>,
     versions_max: u64,
 ) -> Result<Changes, TableError> {
@@ -76,16 +83,8 @@ pub(super) fn additions<'r>(
             *objects.entry((kind, id)).or_default() += 1;
         }
     }
-    for ((kind, id), added) in objects {
-        let key = count_key(kind, id);
-        let before = match table.get(&key)? {
-            Some(bytes) => codec::decode::<NumberV1>(&bytes).ok_or_else(|| damaged(&key))?.number,
-            None => 0,
-        };
-        let excess = (before + added).saturating_sub(versions_max).min(before);
-        let removed = remove_oldest(table, &prefix_range(history_prefix(kind, id)), excess, &mut changes)?;
-        let number = before + added - removed;
-        changes.insert(key, Some(codec::encode(&NumberV1 { number })));
+    for (object, added) in objects {
+        known.add(table, object, added, versions_max, &mut changes)?;
     }
     Ok(changes)
 }
@@ -140,7 +139,7 @@ pub(super) fn oldest_audit(table: &dyn Table, index: u64, limit: usize) -> Resul
 pub(super) fn range(rows: &Rows, after: Option<&RowKey>, order: Order) -> KeyRange {
     let audit = |index| KeyWriter::new(Space::Audit).number(index).bytes();
     let (mut start, mut end) = match rows {
-        Rows::HistoryOf { kind, id } => prefix_range(history_prefix(kind, id)),
+        Rows::HistoryOf { kind, id } => history_range(kind, id),
         Rows::HistoryOfKind { kind } => prefix_range(KeyWriter::new(Space::History).text(kind).bytes()),
         Rows::Audit { first, last } => (audit(*first), after_prefix(&audit(*last))),
     };

@@ -159,6 +159,31 @@ fn a_changed_bound_holds_from_the_next_append_on() {
     });
 }
 
+/// What is kept in mind of an object changes no row: a journal that forgets it before each append holds the same.
+#[test]
+fn what_is_known_of_an_object_is_what_the_table_has() {
+    let (knowing, forgetting) = (Journal::in_memory(JournalBounds::initial()), Journal::in_memory(JournalBounds::initial()));
+    let mut number = 1_u64;
+    for index in 1..=600 {
+        // A fixed sequence that looks like none: few objects, one often, several versions at a time, bounds that move.
+        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let (which, count, parts) = (number >> 33, number >> 41 & 3, number >> 50 & 7);
+        let id = if which.is_multiple_of(2) { "busy".to_owned() } else { format!("other {}", which % 5) };
+        let body = vec![7; if parts == 0 { ROW_PART_BYTES + 1 } else { 3 }];
+        let rows: Vec<Row> = (0..=count).map(|version| history(&id, index * 10 + version, index, &body)).collect();
+        for journal in [&knowing, &forgetting] {
+            journal.set_bounds(JournalBounds { history_versions: 20 + index / 100 * 15 % 40 });
+            journal.append(index, &rows).unwrap();
+        }
+        forgetting.lock().known = Known::default();
+    }
+    for id in ["busy", "other 0", "other 1", "other 2", "other 3", "other 4"] {
+        let found = knowing.scan(&versions_of(id)).unwrap();
+        assert!(found.len() <= 60 && found == forgetting.scan(&versions_of(id)).unwrap(), "{id}: {}", found.len());
+    }
+    assert!(knowing.scan(&versions_of("busy")).unwrap().len() > 20);
+}
+
 #[test]
 fn the_audit_is_purged_in_slices_from_the_oldest() {
     on_both(|journal| {

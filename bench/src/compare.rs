@@ -1,4 +1,5 @@
-//! `compare`: everything that the machine allows, ours against what people would use instead, as one table.
+//! `compare`: everything that the machine allows: ours against what people would use instead, as one table, and then what
+//! nobody else has figures for, the hot path inside one process and what the product takes from the machine.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use tidegate_harness::fleet;
 
 use crate::peers::etcd::{self, Etcd};
 use crate::slices::{Compared, Plan};
-use crate::{checks, machine, product, propagation, store, table};
+use crate::{checks, cost, machine, product, propagation, store, table};
 
 /// What to compare.
 #[derive(clap::Args)]
@@ -18,15 +19,34 @@ pub struct Arguments {
     /// Short slices: under ten minutes in all.
     #[arg(long)]
     quick: bool,
-    /// Only these parts: checks, store, propagation.
-    #[arg(long, value_delimiter = ',')]
-    only: Vec<String>,
+    /// Only these parts.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Part>,
     /// Also writes the figures to this file.
     #[arg(long)]
     json: Option<PathBuf>,
 }
 
-/// Runs what is installed, prints the table and says what was skipped.
+/// A part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Update checks, beside servers that decide nothing or something else.
+    Checks,
+    /// Writes and reads, beside etcd.
+    Store,
+    /// A change until it is everywhere, beside etcd.
+    Propagation,
+    /// The hot path inside one process, in its quick form.
+    Micro,
+    /// What it takes from machine and network, in its short form.
+    Cost,
+}
+
+impl Part {
+    const PEERS: [Self; 3] = [Self::Checks, Self::Store, Self::Propagation];
+}
+
+/// Runs what is installed, prints the tables and says what was skipped.
 pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     product::build(false)?;
     let machine = machine::describe();
@@ -36,48 +56,98 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     } else {
         Plan { slice: Duration::from_secs(3), pairs: 10 }
     };
-    let wanted = |part: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == part);
-    let cluster = Cluster::start_direct(3, "").await;
-    fleet::load(&cluster).await;
-    let (mut rows, mut figures, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
-    if wanted("checks") {
-        let (compared, missing) = checks::compare(plan, &cluster).await?;
-        skipped.extend(missing);
-        take(compared, &mut rows, &mut figures);
+    let mut found = Found::default();
+    if Part::PEERS.into_iter().any(|part| arguments.wants(part)) {
+        found.beside_peers(arguments, plan).await?;
+        found.print();
     }
-    if !etcd::is_installed() {
-        skipped.push("etcd is not installed (Debian: etcd-server)".to_owned());
-    } else if wanted("store") || wanted("propagation") {
-        table::say(etcd::version());
-        let etcd = Etcd::start().await?;
-        if wanted("propagation") {
-            let rounds = if arguments.quick { 100 } else { 500 };
-            let found = propagation::compare(rounds, &cluster, &etcd).await?;
-            rows.extend(found.rows());
-            figures.push(json!({
-                "what": "propagation", "peer": "etcd", "met": found.is_met(), "ours": found.ours.json(), "theirs": found.theirs.json(),
-            }));
-        }
-        if wanted("store") {
-            take(store::compare(plan, &cluster, &etcd).await?, &mut rows, &mut figures);
+    // One after the other: each has the machine for itself.
+    let cost = if arguments.wants(Part::Cost) { Some(cost::short().await?) } else { None };
+    if let Some(cost) = &cost {
+        cost.print();
+    }
+    let micro =
+        if arguments.wants(Part::Micro) { Some(tokio::task::block_in_place(|| tidegate_micro::measured(true))?) } else { None };
+    if let Some(micro) = &micro {
+        micro.print();
+        if !tidegate_micro::instructions::is_available() {
+            found.skipped.push("instructions: valgrind is not installed (Debian: valgrind)".to_owned());
         }
     }
-    table::print(
-        "Side by side, slices in turn, ratio: the median of the pairs",
-        &["what", "ours", "peer", "ratio", "bar", "met"],
-        &rows,
-    );
-    skipped.iter().for_each(|what| table::say(format!("skipped: {what}")));
+    if !arguments.only.is_empty() {
+        found.skipped.push("parts that --only does not name".to_owned());
+    }
+    found.skipped.iter().for_each(|what| table::say(format!("skipped: {what}")));
     if let Some(file) = &arguments.json {
-        let text = json!({"machine": machine, "slice_s": plan.slice.as_secs(), "pairs": plan.pairs, "compared": figures, "skipped": skipped});
+        let text = json!({
+            "machine": machine, "slice_s": plan.slice.as_secs(), "pairs": plan.pairs, "compared": found.figures, "skipped": found.skipped,
+            "cost": cost.map(|cost| cost.json()), "micro": micro.map(|micro| micro.json()),
+        });
         std::fs::write(file, format!("{text:#}\n")).with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(())
 }
 
-fn take(compared: Vec<Compared>, rows: &mut Vec<Vec<String>>, figures: &mut Vec<Value>) {
-    for one in compared {
-        rows.push(one.row());
-        figures.push(one.json());
+impl Arguments {
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+}
+
+/// What was found beside peers.
+#[derive(Default)]
+struct Found {
+    rows: Vec<Vec<String>>,
+    figures: Vec<Value>,
+    skipped: Vec<String>,
+}
+
+impl Found {
+    /// One cluster of ours for all of it.
+    async fn beside_peers(&mut self, arguments: &Arguments, plan: Plan) -> anyhow::Result<()> {
+        let cluster = Cluster::start_direct(3, "").await;
+        fleet::load(&cluster).await;
+        if arguments.wants(Part::Checks) {
+            let (compared, missing) = checks::compare(plan, &cluster).await?;
+            self.skipped.extend(missing);
+            self.take(compared);
+        }
+        if !etcd::is_installed() {
+            self.skipped.push("etcd is not installed (Debian: etcd-server)".to_owned());
+            return Ok(());
+        }
+        if arguments.wants(Part::Store) || arguments.wants(Part::Propagation) {
+            self.beside_etcd(arguments, plan, &cluster).await?;
+        }
+        Ok(())
+    }
+
+    async fn beside_etcd(&mut self, arguments: &Arguments, plan: Plan, cluster: &Cluster) -> anyhow::Result<()> {
+        table::say(etcd::version());
+        let etcd = Etcd::start().await?;
+        if arguments.wants(Part::Propagation) {
+            let rounds = if arguments.quick { 100 } else { 500 };
+            let found = propagation::compare(rounds, cluster, &etcd).await?;
+            self.rows.extend(found.rows());
+            self.figures.push(json!({
+                "what": "propagation", "peer": "etcd", "met": found.is_met(), "ours": found.ours.json(), "theirs": found.theirs.json(),
+            }));
+        }
+        if arguments.wants(Part::Store) {
+            self.take(store::compare(plan, cluster, &etcd).await?);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, compared: Vec<Compared>) {
+        for one in compared {
+            self.rows.push(one.row());
+            self.figures.push(one.json());
+        }
+    }
+
+    fn print(&self) {
+        let header = ["what", "ours", "peer", "ratio", "bar", "met"];
+        table::print("Side by side, slices in turn, ratio: the median of the pairs", &header, &self.rows);
     }
 }

@@ -83,6 +83,11 @@ impl Edge {
         child.wait().ok()?.code()
     }
 
+    /// Process id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// Chooses the upstreams of the next start.
     pub fn set_upstream(&mut self, upstream: &str) {
         upstream.clone_into(&mut self.upstream);

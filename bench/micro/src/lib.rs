@@ -24,6 +24,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::cost::Weight;
+use crate::instructions::Count;
 use crate::report::Row;
 use crate::shape::{AXES, LARGE, LARGEST, Named, TYPICAL};
 
@@ -72,30 +74,59 @@ const SLICES_QUICK: usize = 15;
 /// Measures, prints the tables and writes the results.
 ///
 /// # Errors
-/// Valgrind is there and fails, or the results cannot be written.
-#[allow(clippy::print_stdout, reason = "the tables are what this command is for")]
+/// Those of [`measured`], or the results cannot be written.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let rows: Vec<Row> = catalogs(arguments.quick).into_iter().map(|named| measure(named, arguments.quick)).collect();
+    let measured = measured(arguments.quick)?;
+    measured.print();
+    match &arguments.json {
+        Some(path) => write(path, &measured.json()),
+        None => Ok(()),
+    }
+}
+
+/// Everything measured in one run.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    rows: Vec<Row>,
+    counts: Vec<Count>,
+    weights: Vec<Weight>,
+    machine: serde_json::Value,
+}
+
+/// Measures and prints nothing but what is under way; `quick` leaves out most catalogs.
+///
+/// # Errors
+/// Valgrind is there and fails.
+pub fn measured(quick: bool) -> Result<Measured> {
+    let rows: Vec<Row> = catalogs(quick).into_iter().map(|named| measure(named, quick)).collect();
     let counts = if instructions::is_available() {
         eprintln!("counting instructions under valgrind; large ones take minutes to build there");
-        instructions::count(&counted(arguments.quick))?
+        instructions::count(&counted(quick))?
     } else {
         eprintln!("instructions: skipped, valgrind is not installed");
         Vec::new()
     };
     eprintln!("weighing objects");
-    let weights = cost::weights();
-    let machine = machine::describe();
-    println!("machine: {machine}\n");
-    println!("{}", report::time_table(&rows));
-    println!("{}", report::count_table(&counts));
-    println!("{}", report::compile_table(&rows));
-    println!("{}", report::weight_table(&weights));
-    println!("{}", report::bar_table(&report::bars(&rows, &counts)));
-    if let Some(path) = &arguments.json {
-        write(path, &report::json(machine, &rows, &counts, &weights))?;
+    Ok(Measured { rows, counts, weights: cost::weights(), machine: machine::describe() })
+}
+
+impl Measured {
+    /// Prints the tables.
+    #[allow(clippy::print_stdout, reason = "the tables are what this command is for")]
+    pub fn print(&self) {
+        println!("machine: {}\n", self.machine);
+        println!("{}", report::time_table(&self.rows));
+        println!("{}", report::count_table(&self.counts));
+        println!("{}", report::compile_table(&self.rows));
+        println!("{}", report::weight_table(&self.weights));
+        println!("{}", report::bar_table(&report::bars(&self.rows, &self.counts)));
     }
-    Ok(())
+
+    /// All of it.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        report::json(self.machine.clone(), &self.rows, &self.counts, &self.weights)
+    }
 }
 
 fn catalogs(quick: bool) -> Vec<Named> {

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use tidegate_harness::cluster::Cluster;
 use tidegate_harness::fleet;
 
-use crate::cost::changes::KINDS;
+pub use crate::cost::changes::KINDS;
 use crate::cost::grown::Axis;
 use crate::cost::point::Point;
 use crate::program::Size;

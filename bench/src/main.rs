@@ -3,9 +3,11 @@
 //!
 //! Start with the subcommand: `freshness` (how long a pause takes to be everywhere, and how old an offer can be under each
 //! fault) or `compare` (ours beside what people would use instead) or `cost` (bytes, memory, processor time and starts, by
-//! the size of the catalog) or `micro` (the hot path inside one process, which a crate of its own measures).
+//! the size of the catalog) or `micro` (the hot path inside one process, which a crate of its own measures). `charts` draws
+//! what they found.
 
 mod awake;
+mod charts;
 mod checks;
 mod compare;
 mod cost;
@@ -34,6 +36,8 @@ enum Bench {
     Compare(compare::Arguments),
     /// What it takes from machine and network, and how that grows with the catalog.
     Cost(cost::Arguments),
+    /// Draws the charts in `docs/charts` from the results in `bench/results`.
+    Charts,
     /// The hot path inside one process: decisions, compilation, memory, and how they grow.
     Micro(tidegate_micro::Arguments),
     /// The bare server that checks are compared with; other subcommands start it.
@@ -47,6 +51,7 @@ async fn main() -> anyhow::Result<()> {
         Bench::Freshness(arguments) => freshness::run(&arguments).await,
         Bench::Compare(arguments) => compare::run(&arguments).await,
         Bench::Cost(arguments) => cost::run(&arguments).await,
+        Bench::Charts => charts::run(),
         Bench::Micro(arguments) => tidegate_micro::command(&arguments),
         Bench::ServeFixed(arguments) => peers::hyper::serve(&arguments).await,
     }

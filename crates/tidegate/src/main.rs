@@ -22,7 +22,7 @@ use clap::{CommandFactory as _, Parser as _};
 use cli::{Cli, Command};
 use exit::{Failure, Outcome};
 
-/// A third of what a node does under writes was finding memory with the allocator of the system.
+/// A fifth of what a node does under writes was finding memory with the allocator of the system.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

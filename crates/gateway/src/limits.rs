@@ -18,7 +18,7 @@ pub const CONNECTIONS_MAX: usize = 16_384;
 /// Longest time from the first byte of a request's head to its last, and for a new connection to show its protocol, and
 /// for an idle HTTP/1.1 connection to ask again; then the connection ends.
 pub const HEAD_WAIT_MAX: Duration = Duration::from_secs(60);
-/// How often connections are looked at for that. An end by [`HEAD_WAIT_MAX`] comes up to twice this late.
+/// How often connections are looked at for that. An end by [`HEAD_WAIT_MAX`] comes up to this late.
 pub const SEATS_LOOK: Duration = Duration::from_millis(500);
 /// Read buffer of an HTTP/1.1 connection and so its longest head, in bytes; a longer one is refused with 431.
 pub const HTTP1_HEAD_BYTES_MAX: usize = 16 * 1024;

@@ -34,7 +34,7 @@ fn looks_max() -> u64 {
 #[derive(Default)]
 pub(crate) struct Seats {
     /// Counts looks: the time of this module.
-    looks: AtomicU64,
+    looks: Arc<AtomicU64>,
     taken: Mutex<Taken>,
 }
 
@@ -46,6 +46,7 @@ struct Taken {
 
 /// What a connection and the clock know of each other.
 struct State {
+    looks: Arc<AtomicU64>,
     order: AtomicU8,
     waker: AtomicWaker,
     /// Look at which the connection began, or began or ended its last request.
@@ -60,6 +61,7 @@ impl Seats {
     /// Takes a seat, held until the connection has ended.
     pub(crate) fn enter(self: &Arc<Self>) -> Seat {
         let state = Arc::new(State {
+            looks: Arc::clone(&self.looks),
             order: AtomicU8::new(Order::Serve as u8),
             waker: AtomicWaker::new(),
             active_at: AtomicU64::new(self.looks.load(Ordering::Relaxed)),
@@ -123,7 +125,7 @@ impl Seat {
     /// A request begins; it ends with the value.
     pub(crate) fn begin(&self) -> Busy {
         self.state.running.fetch_add(1, Ordering::AcqRel);
-        Busy { seats: Arc::clone(&self.seats), state: Arc::clone(&self.state) }
+        Busy(Arc::clone(&self.state))
     }
 
     /// The protocol sees to an idle connection by itself from now on.
@@ -139,15 +141,12 @@ impl Drop for Seat {
 }
 
 /// A request under way.
-pub(crate) struct Busy {
-    seats: Arc<Seats>,
-    state: Arc<State>,
-}
+pub(crate) struct Busy(Arc<State>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.state.active_at.store(self.seats.looks.load(Ordering::Relaxed), Ordering::Relaxed);
-        self.state.running.fetch_sub(1, Ordering::AcqRel);
+        self.0.active_at.store(self.0.looks.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.0.running.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tidegate_platform::{Accepted, Listener, Spawner};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::MissedTickBehavior;
 
 use crate::gateway::Gateway;
 use crate::limits;
@@ -47,16 +48,12 @@ pub async fn serve<S: SnapshotSource>(
     // Held by every connection: when the last is gone, all connections are.
     let (all_gone, present) = watch::channel(());
     let builder = Arc::new(connection_builder(Executor(Arc::clone(&spawner))));
-    let mut look = tokio::time::interval(limits::SEATS_LOOK);
+    spawner.spawn("gateway seats", Box::pin(look_after(Arc::downgrade(&seats))));
     let ended = loop {
         let accepted = tokio::select! {
             biased;
             () = is_true(&mut shutdown) => break Ok(()),
             accepted = listener.accept() => accepted,
-            _ = look.tick() => {
-                seats.look();
-                continue;
-            }
         };
         let accepted = match accepted {
             Ok(accepted) => accepted,
@@ -84,6 +81,21 @@ pub async fn serve<S: SnapshotSource>(
         tracing::warn!(wait_s = limits::DRAIN_MAX.as_secs(), "device connections outlived the drain");
     }
     ended
+}
+
+/// Looks at the connections from time to time, as long as there are seats. Beside the accept loop, so that neither holds up
+/// the other.
+async fn look_after(seats: Weak<Seats>) {
+    let mut look = tokio::time::interval(limits::SEATS_LOOK);
+    // After a stop of the process what waits in the sockets is read before anybody counts as idle.
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        look.tick().await;
+        match seats.upgrade() {
+            Some(seats) => seats.look(),
+            None => return,
+        }
+    }
 }
 
 /// The protocol settings that every connection is served with.
@@ -130,8 +142,8 @@ async fn connection<S: SnapshotSource>(
     let served = poll_fn(|cx| {
         match seat.order(cx) {
             Order::Serve => {}
-            // Without a protocol there is nothing to end in order.
             Order::Cut => return Poll::Ready(Ok(())),
+            // Without a protocol there is nothing to end in order.
             Order::Drain if !shown.is_set() => return Poll::Ready(Ok(())),
             Order::Drain => {
                 if !std::mem::replace(&mut is_draining, true) {

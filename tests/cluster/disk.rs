@@ -1,6 +1,5 @@
 //! A node on a disk of its own that fills up during load, and a cluster with many entries behind it.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tidegate_client::Run;
@@ -13,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::ONE_AT_A_TIME;
 use tidegate_harness::fleet;
+use tidegate_harness::folder::bytes_of;
 use tidegate_harness::load::{Asking, Load, device_document, judge_writes};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -77,18 +77,6 @@ const RECORD_BYTES_MAX: u64 = 2_048;
 /// Writes under way at once.
 const WRITERS: u64 = 96;
 const WRITERS_STEP: usize = 96;
-
-/// Bytes of everything below a folder.
-fn bytes_of(folder: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
-    let size = |entry: std::fs::DirEntry| match entry.metadata() {
-        Ok(meta) if meta.is_dir() => bytes_of(&entry.path()),
-        Ok(meta) => meta.len(),
-        // Removed meanwhile.
-        Err(_) => 0,
-    };
-    entries.flatten().map(size).sum()
-}
 
 /// Rewrites a few devices over and over, many writes at a time, each an entry of its own, through all nodes.
 async fn churn(cluster: &Cluster, numbers: std::ops::Range<u64>) {

@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod edge;
 pub mod faults;
 pub mod fleet;
+pub mod folder;
 pub mod http;
 pub mod link;
 pub mod load;

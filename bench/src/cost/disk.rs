@@ -1,17 +1,6 @@
-//! What a process has on its disk.
+//! What a node has on its disk.
 
 use std::path::{Path, PathBuf};
-
-/// Bytes of everything below a folder; what is removed meanwhile counts nothing.
-pub fn bytes_of(folder: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
-    let size = |entry: std::fs::DirEntry| match entry.metadata() {
-        Ok(meta) if meta.is_dir() => bytes_of(&entry.path()),
-        Ok(meta) => meta.len(),
-        Err(_) => 0,
-    };
-    entries.flatten().map(size).sum()
-}
 
 /// The newest snapshot below a node's data folder: the index of its last entry, which its name begins with, and its bytes.
 pub fn newest_snapshot(data: &Path) -> Option<(u64, u64)> {
@@ -42,6 +31,6 @@ mod tests {
             std::fs::write(snapshots(data.path()).join(name), vec![0; bytes]).unwrap();
         }
         assert_eq!(newest_snapshot(data.path()), Some((12, 40)));
-        assert_eq!(bytes_of(data.path()), 119);
+        assert_eq!(tidegate_harness::folder::bytes_of(data.path()), 119);
     }
 }

@@ -83,6 +83,6 @@ impl Follower {
 
     /// Bytes of what it keeps on its disk.
     pub fn disk_bytes(&self) -> u64 {
-        crate::cost::disk::bytes_of(&self.folder.join("data"))
+        tidegate_harness::folder::bytes_of(&self.folder.join("data"))
     }
 }

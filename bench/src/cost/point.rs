@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 use tidegate_client::Client;
 use tidegate_harness::cluster::Cluster;
+use tidegate_harness::folder;
 
 use crate::cost::changes::{self, Bytes};
 use crate::cost::follower::{Follower, Joined};
@@ -77,7 +78,7 @@ pub async fn measure(
     let resumed = edge.again().await?;
     let edge_disk_bytes = edge.disk_bytes();
     drop(edge);
-    let node_disk_bytes = disk::bytes_of(&cluster.nodes[0].data());
+    let node_disk_bytes = folder::bytes_of(&cluster.nodes[0].data());
     let start_one = start::one(cluster, plan.starts).await?;
     let start_all = start::all(cluster, plan.starts).await?;
     let started = cluster.nodes.iter().filter_map(tidegate_harness::process::Process::pid).map(Usage::of);

@@ -278,6 +278,35 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn remembered_answers_are_shown_between_batches_to_those_who_wait() {
+        let (mut application, shelf) = application();
+        let (who, first) = (Principal::new("anonymous").unwrap(), RequestId::new("a").unwrap());
+        application.apply(1, &payload("a", product("os")));
+        // Within a batch they are not there; who waits for them has them at its end.
+        let mut waiting = Box::pin(shelf.whole());
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        application.publish(1);
+        let whole = waiting.await.unwrap();
+        assert!(whole.state.requests().get(&who, &first).is_some());
+        assert_eq!(whole.state.digest(), application.state().digest());
+        // Others see how many there are, and hold none of them.
+        let shown = shelf.load();
+        assert_eq!((shown.state.requests().len(), shown.state.requests().iter().count()), (1, 0));
+        assert_eq!(shown.state.digest(), application.state().digest());
+
+        application.apply(2, &payload("b", product("app")));
+        assert_eq!(whole.state.requests().len(), 1, "what was shown does not change");
+        application.publish(2);
+        assert_eq!(shelf.whole().await.unwrap().state.requests().iter().count(), 2);
+
+        application.apply(3, &payload("c", product("other")));
+        let mut waiting = Box::pin(shelf.whole());
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        shelf.poison("an entry of another build".to_owned());
+        assert!(waiting.await.is_none(), "nobody waits for what will not come");
+    }
+
+    #[tokio::test]
     async fn an_entry_of_a_newer_build_stops_everything_and_is_not_skipped() {
         let (mut application, shelf) = application();
         application.apply(1, &payload("a", product("os")));

@@ -156,7 +156,8 @@ impl Shelf {
         let published = self.load();
         let answers = self.answers.lock().expect("no panic happens under this lock");
         let (_, table) = answers.as_ref().filter(|(applied_index, _)| *applied_index == published.state.applied_index())?;
-        Some(Published { state: published.state.clone().with_answers(table.clone()), ..Published::clone(&published) })
+        let Published { state, snapshot, roots } = Published::clone(&published);
+        Some(Published { state: state.with_answers(table.clone()), snapshot, roots })
     }
 
     fn note_digest(&self, config_version: u64, digest: Digest) {

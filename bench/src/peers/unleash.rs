@@ -48,7 +48,7 @@ impl Unleash {
             .arg("offline")
             .arg("--bootstrap-file")
             .arg(&file)
-            .args(["--tokens", TOKEN])
+            .args(["--client-tokens", TOKEN, "--frontend-tokens", TOKEN])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

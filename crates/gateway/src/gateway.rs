@@ -1,7 +1,10 @@
 //! One request in, one answer out: routes, admission, and nothing about connections.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,7 +29,7 @@ use crate::{http_check, limits, pages};
 /// Bounds that a deployment may set; see [`limits`] for what happens at them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Checks that are worked on at one moment.
+    /// Checks that wait for something at one moment.
     pub checks_in_flight_max: usize,
     /// Open connections.
     pub connections_max: usize,
@@ -49,7 +52,7 @@ pub struct Gateway<S: SnapshotSource> {
     in_flight: AtomicUsize,
 }
 
-/// A place among the running checks; given back when dropped.
+/// A place among the checks that wait; given back when dropped.
 struct Place<'a>(&'a AtomicUsize);
 
 impl Drop for Place<'_> {
@@ -98,7 +101,8 @@ impl<S: SnapshotSource> Gateway<S> {
     {
         let is_grpc = request.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
         if is_grpc {
-            return self.call(request).await;
+            // Apart, for it is large, and what answers other requests is moved about with each.
+            return Box::pin(self.call(request)).await;
         }
         match request.uri().path() {
             "/v1/check" => self.check(request).await,
@@ -112,7 +116,7 @@ impl<S: SnapshotSource> Gateway<S> {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let begun = self.clock.boot();
-        let answered = self.admitted_check(request).await;
+        let answered = self.admitted(self.answer(request)).await.unwrap_or_else(Err);
         let took = self.clock.boot().since(begun);
         match &answered {
             Ok((reason, _)) => self.metrics().check_decided(Transport::Http, *reason, took),
@@ -121,16 +125,15 @@ impl<S: SnapshotSource> Gateway<S> {
         answered.map_or_else(|refusal| refusal.to_http(), |(_, response)| response)
     }
 
-    async fn admitted_check<B>(&self, request: Request<B>) -> Result<(Reason, Response<Body>), Refusal>
+    async fn answer<B>(&self, request: Request<B>) -> Result<(Reason, Response<Body>), Refusal>
     where
         B: HttpBody<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let _place = self.place()?;
         let (head, body) = request.into_parts();
         match head.method {
             Method::POST => {
-                let body = http_check::read_body(&head.headers, body).await?;
+                let body = http_check::read_body(body).await?;
                 http_check::post(&self.desk, &body).await
             }
             Method::GET | Method::HEAD => http_check::get(&self.desk, head.uri.query().unwrap_or_default(), &head.headers).await,
@@ -144,26 +147,37 @@ impl<S: SnapshotSource> Gateway<S> {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
     {
-        let _place = match self.place() {
-            Ok(place) => place,
+        let mut grpc = self.grpc.clone();
+        match self.admitted(grpc.call(request)).await {
+            Ok(response) => response.unwrap_or_else(|never| match never {}).map(Body::Grpc),
             Err(refusal) => {
                 self.metrics().check_refused(Transport::Grpc, refusal.code(), Duration::ZERO);
-                return refusal.to_grpc().into_http();
+                refusal.to_grpc().into_http()
             }
-        };
-        let response = self.grpc.clone().call(request).await.unwrap_or_else(|never| match never {});
-        response.map(Body::Grpc)
+        }
     }
 
-    fn place(&self) -> Result<Place<'_>, Refusal> {
-        let in_flight_max = self.bounds.checks_in_flight_max;
-        let running = self.in_flight.fetch_add(1, Ordering::Relaxed);
-        let place = Place(&self.in_flight);
-        if running >= in_flight_max {
-            self.metrics().check_shed();
-            return Err(Refusal::Overloaded { in_flight_max, retry_after_s: self.desk.retry_soon_s() });
+    /// Does `work` if there is a place for it. Work that is done without waiting needs none: there are only as many at one
+    /// moment as there are threads, and counting them would cost more than it tells.
+    async fn admitted<T>(&self, work: impl Future<Output = T>) -> Result<T, Refusal> {
+        if self.in_flight.load(Ordering::Relaxed) >= self.bounds.checks_in_flight_max {
+            return Err(self.shed());
         }
-        Ok(place)
+        let mut work = pin!(work);
+        if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
+            return Ok(done);
+        }
+        let running = self.in_flight.fetch_add(1, Ordering::Relaxed);
+        let _place = Place(&self.in_flight);
+        if running >= self.bounds.checks_in_flight_max {
+            return Err(self.shed());
+        }
+        Ok(work.await)
+    }
+
+    fn shed(&self) -> Refusal {
+        self.metrics().check_shed();
+        Refusal::Overloaded { in_flight_max: self.bounds.checks_in_flight_max, retry_after_s: self.desk.retry_soon_s() }
     }
 
     /// Everything that is not a check: small, read-only, answered at once.

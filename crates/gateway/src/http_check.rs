@@ -1,7 +1,8 @@
 //! `POST` and `GET /v1/check`: JSON or a query in, JSON out.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use futures_util::FutureExt as _;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Body as HttpBody;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -17,20 +18,24 @@ use crate::problem::Refusal;
 use crate::source::SnapshotSource;
 
 /// Reads a whole body within its bounds of length and time.
-pub(crate) async fn read_body<B>(headers: &HeaderMap, body: B) -> Result<Bytes, Refusal>
+pub(crate) async fn read_body<B>(body: B) -> Result<Bytes, Refusal>
 where
     B: HttpBody<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let max = limits::BODY_BYTES_MAX;
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > max as u64) {
+    // What the head announces.
+    if body.size_hint().lower() > max as u64 {
         return Err(Refusal::BodyTooLarge { max });
     }
-    let slow = Refusal::BodyTooSlow { max_s: limits::BODY_WAIT_MAX.as_secs() };
-    let limited = std::pin::pin!(Limited::new(body, max));
-    match tokio::time::timeout(limits::BODY_WAIT_MAX, limited.collect()).await {
-        Err(_) => Err(slow),
+    let mut reading = std::pin::pin!(Limited::new(body, max).collect());
+    // Mostly it is there, and a timer is not worth its while.
+    let read = match reading.as_mut().now_or_never() {
+        Some(read) => Ok(read),
+        None => tokio::time::timeout(limits::BODY_WAIT_MAX, reading).await,
+    };
+    match read {
+        Err(_) => Err(Refusal::BodyTooSlow { max_s: limits::BODY_WAIT_MAX.as_secs() }),
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::BodyTooLarge { max }),
         Ok(Err(error)) => Err(Refusal::InvalidRequest { field: None, rule: format!("body broke off: {error}") }),

@@ -12,9 +12,9 @@ pub mod metrics;
 pub mod serve;
 pub mod source;
 pub mod status;
-mod times;
 
 mod answer;
+mod asked;
 mod desk;
 mod grpc;
 mod http_check;
@@ -24,6 +24,8 @@ mod pages;
 mod preface;
 mod problem;
 mod seats;
+mod tally;
+mod times;
 
 pub use body::Body;
 pub use gateway::Gateway;

@@ -11,7 +11,8 @@ pub const BODY_DEPTH_MAX: usize = 16;
 pub const BODY_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Longest query string of a `GET`, in bytes; a longer one is refused with 414.
 pub const QUERY_BYTES_MAX: usize = 8 * 1024;
-/// Checks that are worked on at one moment; one more is shed with 503 and `Retry-After`, before its body is read.
+/// Checks that wait at one moment, for their body or for a probe; any more are shed with 503 and `Retry-After`, before their
+/// body is read.
 pub const CHECKS_IN_FLIGHT_MAX: usize = 4_096;
 /// Open connections; one more is closed as soon as it is accepted.
 pub const CONNECTIONS_MAX: usize = 16_384;

@@ -1,16 +1,17 @@
 //! The closed list of this crate's metrics. No label ever holds a device, a product or anything else that clients choose.
 
-use std::sync::{Arc, OnceLock};
+use std::fmt;
 use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tidegate_eligibility::Reason;
 
-use crate::times::Times;
+use crate::tally::{Tally, TookOf};
 
 /// How a check came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -19,20 +20,40 @@ pub(crate) enum Transport {
     Grpc,
 }
 
+impl Transport {
+    pub(crate) const ALL: [Self; 2] = [Self::Http, Self::Grpc];
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answered {
-    transport: Transport,
+pub(crate) struct Answered {
+    pub(crate) transport: Transport,
     /// A reason code, or the code of an error: both closed lists.
-    reason: &'static str,
+    pub(crate) reason: &'static str,
+}
+
+/// Checks answered: decisions from the tally, and refusals, which are few.
+#[derive(Debug)]
+struct Checks {
+    tally: Tally,
+    refused: Family<Answered, Counter>,
+}
+
+impl EncodeMetric for Checks {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
+        self.tally.encode_decided(&mut encoder)?;
+        self.refused.encode(encoder)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Counter
+    }
 }
 
 /// Counters and gauges of one gateway.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    checks: Family<Answered, Counter>,
-    /// The counters of decisions, by transport and reason, once each has been looked up in `checks`.
-    decided: Arc<[[OnceLock<Counter>; Reason::ALL.len()]; 2]>,
-    check_seconds: Times,
+    tally: Tally,
+    refused: Family<Answered, Counter>,
     probes_waited: Counter,
     shed: Counter,
     connections: Gauge,
@@ -44,9 +65,8 @@ impl Metrics {
     #[must_use]
     pub fn register(registry: &mut Registry) -> Self {
         let this = Self {
-            checks: Family::default(),
-            decided: Arc::new(std::array::from_fn(|_| std::array::from_fn(|_| OnceLock::new()))),
-            check_seconds: Times::default(),
+            tally: Tally::default(),
+            refused: Family::default(),
             probes_waited: Counter::default(),
             shed: Counter::default(),
             connections: Gauge::default(),
@@ -55,9 +75,10 @@ impl Metrics {
         registry.register(
             "tidegate_gateway_checks",
             "Checks answered, by transport and reason or error code",
-            this.checks.clone(),
+            Checks { tally: this.tally.clone(), refused: this.refused.clone() },
         );
-        registry.register("tidegate_gateway_check_seconds", "Time from a check's head to its answer", this.check_seconds.clone());
+        let took = TookOf(this.tally.clone());
+        registry.register("tidegate_gateway_check_seconds", "Time from a check's head to its answer", took);
         registry.register(
             "tidegate_gateway_probes_waited",
             "Checks that waited for a freshness probe because the snapshot was too old",
@@ -75,15 +96,13 @@ impl Metrics {
 
     /// A check was decided.
     pub(crate) fn check_decided(&self, transport: Transport, reason: Reason, took: Duration) {
-        let look_up = || self.checks.get_or_create(&Answered { transport, reason: reason.as_str() }).clone();
-        self.decided[transport as usize][reason as usize].get_or_init(look_up).inc();
-        self.check_seconds.observe(took);
+        self.tally.decided(transport, reason, took);
     }
 
     /// A check was refused.
     pub(crate) fn check_refused(&self, transport: Transport, code: &'static str, took: Duration) {
-        self.checks.get_or_create(&Answered { transport, reason: code }).inc();
-        self.check_seconds.observe(took);
+        self.refused.get_or_create(&Answered { transport, reason: code }).inc();
+        self.tally.took(took);
     }
 
     pub(crate) fn probe_waited(&self) {

@@ -16,6 +16,7 @@ use tidegate_platform::{Accepted, Listener, Spawner};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::MissedTickBehavior;
 
+use crate::asked;
 use crate::gateway::Gateway;
 use crate::limits;
 use crate::preface::Watched;
@@ -129,8 +130,10 @@ async fn connection<S: SnapshotSource>(
     seat: Seat,
 ) {
     let (io, shown) = Watched::new(accepted.io);
+    // Counted by connection: one count for all would be pulled back and forth between processors.
+    let gateway = Arc::new(Arc::clone(gateway));
     let service = service_fn(|request: Request<Incoming>| {
-        let (gateway, busy) = (Arc::clone(gateway), seat.begin());
+        let (gateway, busy, request) = (Arc::clone(&gateway), seat.begin(), asked::ask(request));
         async move {
             let answer = gateway.handle(request).await;
             drop(busy);

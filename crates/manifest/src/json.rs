@@ -61,7 +61,9 @@ pub fn number(out: &mut String, number: u64) {
 
 /// An instant in RFC 3339.
 pub fn instant(out: &mut String, at: Timestamp) {
-    text(out, &scalar::print_instant(at));
+    out.push('"');
+    scalar::write_instant(out, at);
+    out.push('"');
 }
 
 /// A value or `null`.

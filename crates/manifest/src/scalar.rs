@@ -1,6 +1,6 @@
 //! Scalars of manifests: text to value and back, exactly. No floats: shares are read digit by digit.
 
-use jiff::fmt::temporal::DateTimeParser;
+use jiff::fmt::temporal::{DateTimeParser, DateTimePrinter};
 use tidegate_model::limits::SPAN_MS_MAX;
 use tidegate_model::{Ppm, Span, Timestamp};
 
@@ -63,11 +63,20 @@ pub fn instant(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_millis(seconds.checked_mul(1_000)?.checked_add(nanoseconds.div_euclid(1_000_000))?))
 }
 
-/// An instant as RFC 3339 in UTC; what lies beyond the calendar's ends is printed as the end.
+/// Appends an instant as RFC 3339 in UTC; what lies beyond the calendar's ends is written as the end.
+pub fn write_instant(out: &mut String, at: Timestamp) {
+    static PRINTER: DateTimePrinter = DateTimePrinter::new();
+    let last = if at.as_millis() < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+    let at = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or(last);
+    PRINTER.print_timestamp(&at, out).expect("writing to a string cannot fail");
+}
+
+/// An instant as [`write_instant`] writes it.
 #[must_use]
 pub fn print_instant(at: Timestamp) -> String {
-    let last = if at.as_millis() < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
-    jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or(last).to_string()
+    let mut text = String::new();
+    write_instant(&mut text, at);
+    text
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ impl CheckAnswer<'_> {
     /// The whole answer as one JSON object, all fields present, `hypothetical` only when true.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut out = String::with_capacity(512);
+        let mut out = String::with_capacity(1024);
         self.write_json(&mut out);
         out
     }

@@ -98,7 +98,7 @@ pub struct TlsFiles {
 /// Bounds of one process; see `limits.rs` for those that cannot be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Checks worked on at once.
+    /// Checks that wait at once.
     pub device_in_flight: usize,
     /// Device connections at once.
     pub device_connections: usize,

@@ -93,15 +93,23 @@ proptest! {
     }
 
     /// P-18: whoever was ever on a roster takes a slot for good, and there are never more slots than were asked for.
-    /// P-19: nobody leaves a roster unless the policy is changed, and then keeps the slot.
+    /// P-19: nobody leaves a roster under the policy that admitted them, and who leaves keeps the slot.
     #[test]
     fn p_18_p_19_slots_are_never_used_again(moves in lively_moves(80)) {
         let log = log(&moves);
         let sizes = asked_sizes(&log);
         let (last, steps) = run(&log);
+        let policy = |state: &State, id: &ReleaseId| state.catalog().policies().get(id).cloned();
+        let mut admitted_under = BTreeMap::new();
         for (before, after) in pairs(&steps, &last) {
             for (id, new) in after.catalog().releases() {
                 let rollout = &new.body.rollout;
+                let was_admitted = |key: &DeviceKey| {
+                    before.catalog().releases().get(id).is_some_and(|old| old.body.rollout.admitted.contains(key))
+                };
+                for key in rollout.admitted.iter().filter(|key| !was_admitted(key)) {
+                    admitted_under.insert((id.clone(), key.clone()), policy(after, id));
+                }
                 let ever = everybody_ever(rollout);
                 prop_assert!(ever.len() <= rollout.admitted_max as usize);
                 prop_assert!(rollout.admitted.iter().all(|key| !rollout.dismissed.contains(key)));
@@ -118,9 +126,9 @@ proptest! {
                 };
                 prop_assert!(everybody_ever(&old.body.rollout).is_subset(&ever));
                 prop_assert!(old.body.rollout.admitted_max <= rollout.admitted_max);
-                let has_left = old.body.rollout.admitted.iter().any(|key| !rollout.admitted.contains(key));
-                let policy = |state: &State| state.catalog().policies().get(id).map(|policy| policy.version);
-                prop_assert!(!has_left || policy(before) != policy(after), "somebody left the roster of {id}");
+                let mut left = old.body.rollout.admitted.iter().filter(|key| !rollout.admitted.contains(*key));
+                let is_policy_of = |key: &DeviceKey| admitted_under.get(&(id.clone(), key.clone())) == Some(&policy(after, id));
+                prop_assert!(!left.any(is_policy_of), "somebody left the roster of {id} under the policy that admitted them");
             }
         }
         for (id, stored) in last.catalog().releases() {

@@ -22,7 +22,7 @@ pub(crate) enum Refusal {
     QueryTooLong { max: usize },
     #[error("body must arrive within {max_s} s")]
     BodyTooSlow { max_s: u64 },
-    #[error("{in_flight_max} checks are being worked on already")]
+    #[error("{in_flight_max} checks are waiting already")]
     Overloaded { in_flight_max: usize, retry_after_s: u64 },
     #[error("nothing is served at this path")]
     NotFound,

@@ -4,6 +4,8 @@
 //! A command works on an [`Edit`], a view that is thrown away when it is refused, so that a refusal leaves no trace but
 //! the books.
 
+use std::sync::Arc;
+
 use tidegate_model::{CatalogChange, Digest, Entry};
 
 use crate::audit::{self, AuditRecord};
@@ -49,7 +51,7 @@ pub fn apply(state: &mut State, index: u64, entry: &Entry) -> Applied {
             };
             let record = RequestRecord { digest, index, at: state.log_time, result: result.clone() };
             let key = (entry.principal.clone(), entry.request_id.clone());
-            state.requests.remember(key, record);
+            state.requests.remember(Arc::new((key, record)));
             (result, changes, false)
         }
     };

@@ -38,7 +38,7 @@ pub use epoch::{EpochError, NewEpoch, Origin, begin_epoch};
 pub use outcome::{Effect, ObjectOutcome, Outcome, Warning, WarningCode};
 pub use parts::{BadParts, Parts};
 pub use rejection::{Code, FieldError, Rejection};
-pub use requests::{RequestKey, RequestRecord, RequestTable};
+pub use requests::{Remembered, RequestKey, RequestRecord, RequestTable};
 pub use settings::{Settings, Token, role_needed};
 pub use stages::{SubStatus, sub_status};
 pub use state::{Genesis, State};

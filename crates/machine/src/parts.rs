@@ -1,5 +1,7 @@
 //! The whole state taken apart and put together again, for snapshots. How the parts are written is not known here.
 
+use std::sync::Arc;
+
 use imbl::OrdMap;
 use thiserror::Error;
 use tidegate_model::{Catalog, ObjectRef, Principal, Timestamp};
@@ -7,12 +9,12 @@ use tidegate_model::{Catalog, ObjectRef, Principal, Timestamp};
 use crate::audit::AuditHead;
 use crate::changes::ChangeTable;
 use crate::index::{Index, cohort_of};
-use crate::requests::{RequestKey, RequestRecord, RequestTable};
+use crate::requests::{Remembered, RequestTable};
 use crate::settings::{Settings, Token};
 use crate::state::{Genesis, State};
 
-/// Everything that must be written so that the state can be put together again. Taking it costs nothing but the answers,
-/// which are cloned; the catalog shares everything with the state.
+/// Everything that must be written so that the state can be put together again. Catalog and answers are shared with the
+/// state, so that taking it costs a pointer for each answer.
 #[derive(Clone, Debug)]
 pub struct Parts {
     /// See [`State`]; likewise for the other fields.
@@ -34,7 +36,7 @@ pub struct Parts {
     /// All objects. To make one, put the objects in the order in which [`Catalog::objects`] gives them.
     pub catalog: Catalog,
     /// Remembered answers, oldest first.
-    pub requests: Vec<(RequestKey, RequestRecord)>,
+    pub requests: Vec<Arc<Remembered>>,
     /// The oldest config version from which changes can be followed.
     pub changes_floor: u64,
     /// The change table: config versions, ascending, with the objects that changed.
@@ -122,7 +124,7 @@ impl State {
             tokens: self.tokens.clone(),
             audit: self.audit,
             catalog: self.catalog.clone(),
-            requests: self.requests.iter().map(|(key, record)| (key.clone(), record.clone())).collect(),
+            requests: self.requests.iter().cloned().collect(),
             changes_floor: self.changes.floor(),
             changes: self.changes.iter().map(|(config_version, names)| (config_version, names.to_vec())).collect(),
         }
@@ -161,15 +163,16 @@ impl State {
     }
 }
 
-fn requests_of(records: Vec<(RequestKey, RequestRecord)>) -> Result<RequestTable, BadParts> {
+fn requests_of(answers: Vec<Arc<Remembered>>) -> Result<RequestTable, BadParts> {
     let mut table = RequestTable::default();
     let mut previous = None;
-    for (key, record) in records {
-        let (principal, request) = (key.0.clone(), key.1.to_string());
+    for answer in answers {
+        let ((principal, request), record) = answer.as_ref();
+        let (principal, request) = (principal.clone(), request.clone());
         let is_in_order = previous < Some(record.index);
         previous = Some(record.index);
-        if !is_in_order || !table.remember(key, record) {
-            return Err(BadParts::Request { principal, request });
+        if !is_in_order || !table.remember(answer) {
+            return Err(BadParts::Request { principal, request: request.to_string() });
         }
     }
     Ok(table)

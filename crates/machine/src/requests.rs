@@ -1,8 +1,9 @@
 //! Answers that were given, so that a retry has one effect and hears the same answer.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 use tidegate_model::{Command, Digest, Principal, RequestId, SteerStep, Timestamp, Verb};
 
 use crate::limits;
@@ -25,14 +26,26 @@ pub struct RequestRecord {
     pub result: Result<Outcome, Rejection>,
 }
 
+/// A remembered answer with the key that it was given to.
+pub type Remembered = (RequestKey, RequestRecord);
+
 /// The answers of at least the last [`limits::REQUEST_AGE`] of log time, in a bounded table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestTable {
-    records: OrdMap<RequestKey, Arc<RequestRecord>>,
-    // Invariant: exactly the indexes of `records`. Log time never goes back, so index order is age order.
-    by_index: OrdMap<u64, RequestKey>,
+    /// By log index. Log time never goes back, so index order is age order.
+    by_index: OrdMap<u64, Arc<Remembered>>,
+    // Invariant: exactly the hash of the key and the index of each. Numbers lie side by side in the tree; keys would be
+    // looked up one by one all over the memory, which took longer than carrying out a command.
+    by_hash: OrdSet<(u64, u64)>,
     /// How many answers this table stands for without holding them; see [`RequestTable::counted`].
     counted: usize,
+}
+
+/// The hash that a key is found by. It is kept nowhere but in memory and orders nothing that anybody sees.
+fn hash_of(principal: &Principal, request_id: &RequestId) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (principal.as_str(), request_id.as_str()).hash(&mut hasher);
+    hasher.finish()
 }
 
 impl RequestTable {
@@ -44,7 +57,7 @@ impl RequestTable {
     /// Number of remembered answers.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.records.len() + self.counted
+        self.by_index.len() + self.counted
     }
 
     /// True if nothing is remembered.
@@ -56,12 +69,26 @@ impl RequestTable {
     /// The answer that was given, if it is remembered.
     #[must_use]
     pub fn get(&self, principal: &Principal, request_id: &RequestId) -> Option<&RequestRecord> {
-        self.records.get(&(principal.clone(), request_id.clone())).map(AsRef::as_ref)
+        self.find(hash_of(principal, request_id), |key| key.0 == *principal && key.1 == *request_id)
+    }
+
+    fn find(&self, hash: u64, is_meant: impl Fn(&RequestKey) -> bool) -> Option<&RequestRecord> {
+        let mut next = Some((hash, 0));
+        while let Some(from) = next {
+            // Mostly there is none, else hardly ever more than one.
+            let (_, index) = self.by_hash.get_next(&from).filter(|(found, _)| *found == hash)?;
+            let (key, record) = self.by_index.get(index)?.as_ref();
+            if is_meant(key) {
+                return Some(record);
+            }
+            next = index.checked_add(1).map(|index| (hash, index));
+        }
+        None
     }
 
     /// All remembered answers, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = (&RequestKey, &RequestRecord)> {
-        self.by_index.values().filter_map(|key| self.records.get(key).map(|record| (key, record.as_ref())))
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Remembered>> {
+        self.by_index.values()
     }
 
     /// True if one more answer can be remembered; those to commands that only stop things may use the reserve.
@@ -70,25 +97,28 @@ impl RequestTable {
     }
 
     /// Remembers an answer. Returns false, and remembers nothing, if the key or index is taken.
-    pub(crate) fn remember(&mut self, key: RequestKey, record: RequestRecord) -> bool {
-        if self.records.contains_key(&key) || self.by_index.contains_key(&record.index) {
+    pub(crate) fn remember(&mut self, answer: Arc<Remembered>) -> bool {
+        let (key, record) = answer.as_ref();
+        let (hash, index) = (hash_of(&key.0, &key.1), record.index);
+        if self.by_index.contains_key(&index) || self.find(hash, |taken| taken == key).is_some() {
             return false;
         }
-        self.by_index.insert(record.index, key.clone());
-        self.records.insert(key, Arc::new(record));
+        self.by_hash.insert((hash, index));
+        self.by_index.insert(index, answer);
         true
     }
 
     /// Forgets answers that are old enough, oldest first, a few at a time.
     pub(crate) fn forget_old(&mut self, now: Timestamp) {
         for _ in 0..limits::REQUESTS_FORGOTTEN_PER_ENTRY {
-            let Some((index, key)) = self.by_index.get_min().cloned() else { return };
-            let is_old = self.records.get(&key).is_none_or(|record| record.at.plus(limits::REQUEST_AGE) < now);
-            if !is_old {
+            let Some((index, oldest)) = self.by_index.get_min() else { return };
+            let (key, record) = oldest.as_ref();
+            if record.at.plus(limits::REQUEST_AGE) >= now {
                 return;
             }
+            let (index, hash) = (*index, hash_of(&key.0, &key.1));
             self.by_index.remove(&index);
-            self.records.remove(&key);
+            self.by_hash.remove(&(hash, index));
         }
     }
 }
@@ -125,7 +155,8 @@ mod tests {
         let key = (Principal::new("ops").unwrap(), RequestId::new(&format!("q{number}")).unwrap());
         let outcome = Outcome { config_version: number, objects: Vec::new(), warnings: Vec::new() };
         let at = Timestamp::from_secs(secs);
-        table.remember(key, RequestRecord { digest: Digest([0; 32]), index: number, at, result: Ok(outcome) })
+        let record = RequestRecord { digest: Digest([0; 32]), index: number, at, result: Ok(outcome) };
+        table.remember(Arc::new((key, record)))
     }
 
     #[test]
@@ -155,6 +186,36 @@ mod tests {
         assert_eq!(table.len(), 4);
         table.forget_old(Timestamp::from_secs(101 + day));
         table.forget_old(Timestamp::from_secs(101 + day));
-        assert_eq!(table.iter().map(|(_, record)| record.index).collect::<Vec<_>>(), [many]);
+        assert_eq!(table.iter().map(|answer| answer.1.index).collect::<Vec<_>>(), [many]);
+    }
+
+    #[test]
+    fn keys_of_one_hash_are_told_apart() {
+        let mut table = RequestTable::default();
+        (1..=3).for_each(|number| assert!(remember(&mut table, number, 100)));
+        let hashes: Vec<(u64, u64)> = table.by_hash.iter().copied().collect();
+        // As if all of them had the hash of the first.
+        let one = hash_of(&Principal::new("ops").unwrap(), &RequestId::new("q1").unwrap());
+        table.by_hash = hashes.iter().map(|(_, index)| (one, *index)).collect();
+        for (number, expected) in [(1, Some(1)), (2, Some(2)), (3, Some(3)), (4, None)] {
+            let key = (Principal::new("ops").unwrap(), RequestId::new(&format!("q{number}")).unwrap());
+            assert_eq!(table.find(one, |known| *known == key).map(|record| record.index), expected);
+        }
+        assert!(table.get(&Principal::new("dev").unwrap(), &RequestId::new("q1").unwrap()).is_none());
+    }
+
+    #[test]
+    fn both_trees_hold_the_same_answers() {
+        let mut table = RequestTable::default();
+        for number in 0..500 {
+            assert!(remember(&mut table, number, i64::try_from(number).unwrap() * 400));
+            table.forget_old(Timestamp::from_secs(i64::try_from(number).unwrap() * 400));
+            assert_eq!(table.by_hash.len(), table.by_index.len());
+            for answer in table.iter() {
+                let (key, record) = answer.as_ref();
+                assert_eq!(table.get(&key.0, &key.1), Some(record));
+            }
+        }
+        assert_eq!(table.len(), 217, "a day of one answer in 400 s, both ends included");
     }
 }

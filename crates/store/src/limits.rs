@@ -94,6 +94,10 @@ pub const ROW_TEXT_BYTES_MAX: usize = 1024;
 /// Rows that one call may append. More are refused.
 pub const ROWS_PER_APPEND_MAX: usize = 65_536;
 
+/// Rows that go into one batch of the embedded database, if entries can be told apart that finely: larger batches cost more
+/// for each row, for the tables that hold them are too large to be kept and used again.
+pub const ROWS_PER_BATCH_MAX: usize = 256;
+
 /// Rows that one query returns at most, whatever it asked for.
 pub const SCAN_ROWS_MAX: usize = 10_000;
 

@@ -4,11 +4,12 @@
 //! travels in parts. Reading checks what the machine checks, and that the catalog has the digest that it had.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use imbl::OrdMap;
 use tidegate_consensus::{Frozen, InstallError};
-use tidegate_machine::{AuditHead, Genesis, Parts, RequestKey, RequestRecord, Settings, State, Token};
+use tidegate_machine::{AuditHead, Genesis, Parts, Remembered, RequestRecord, Settings, State, Token};
 use tidegate_model::{Catalog, CatalogChange, Digest, Object, ObjectRef, Principal, RequestId, Role, Timestamp};
 use tidegate_proto::storage::v1 as storage;
 use tidegate_proto::storage::v1::state_record::Kind;
@@ -46,8 +47,8 @@ impl Frozen for FrozenState {
         for object in parts.catalog.objects() {
             write(Kind::Object((&object).into()))?;
         }
-        for (key, record) in &parts.requests {
-            write(Kind::Request(request_out(key, record)))?;
+        for answer in &parts.requests {
+            write(Kind::Request(request_out(answer)))?;
         }
         for (config_version, names) in &parts.changes {
             let objects = names.iter().map(Into::into).collect();
@@ -111,7 +112,7 @@ impl Reader {
                     return Err("an object that came before".to_owned());
                 }
             }
-            Kind::Request(request) => parts.requests.push(request_in(request)?),
+            Kind::Request(request) => parts.requests.push(Arc::new(request_in(request)?)),
             Kind::Change(change) => {
                 let names = change.objects.into_iter().map(ObjectRef::try_from).collect::<Result<Vec<_>, _>>();
                 parts.changes.push((change.config_version, names.map_err(|error| error.to_string())?));
@@ -225,7 +226,7 @@ fn token_in(token: &storage::Token) -> Result<(Principal, Token), String> {
     Ok((name, Token { hash, role, auth_epoch: token.auth_epoch, version: token.version }))
 }
 
-fn request_out(key: &RequestKey, record: &RequestRecord) -> storage::RequestRecord {
+fn request_out((key, record): &Remembered) -> storage::RequestRecord {
     storage::RequestRecord {
         principal: key.0.to_string(),
         request_id: key.1.to_string(),
@@ -236,7 +237,7 @@ fn request_out(key: &RequestKey, record: &RequestRecord) -> storage::RequestReco
     }
 }
 
-fn request_in(request: storage::RequestRecord) -> Result<(RequestKey, RequestRecord), String> {
+fn request_in(request: storage::RequestRecord) -> Result<Remembered, String> {
     let principal = Principal::new(&request.principal).map_err(|error| error.to_string())?;
     let request_id = RequestId::new(&request.request_id).map_err(|error| error.to_string())?;
     let record = RequestRecord {

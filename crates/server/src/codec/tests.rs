@@ -133,7 +133,8 @@ fn incomplete_and_foreign_snapshots_are_refused_by_name() {
 fn results_survive_bytes() {
     let state = state(2);
     let mut outcomes = 0;
-    for (_, record) in state.requests().iter() {
+    for answer in state.requests().iter() {
+        let (_, record) = answer.as_ref();
         let bytes = prost::Message::encode_to_vec(&result_out(&record.result));
         assert_eq!(result_in(decode_result(&bytes).unwrap()).unwrap(), record.result);
         outcomes += usize::from(record.result.is_ok());

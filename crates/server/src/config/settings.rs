@@ -98,7 +98,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("storage.snapshot_entries", Kind::Number, Some("50000"), "log entries after which a snapshot is written"),
     setting("storage.log_entries_kept", Kind::Number, Some("20000"), "log entries kept behind a snapshot"),
     setting("storage.segment_bytes", Kind::Number, Some("16777216"), "bytes of one log segment"),
-    setting("limits.device_in_flight", Kind::Number, Some("4096"), "checks that wait at once, for a body or a probe; more are shed"),
+    setting("limits.device_in_flight", Kind::Number, Some("4096"), "checks that wait at once; more are shed"),
     setting("limits.device_connections", Kind::Number, Some("8192"), "device connections at once; more wait to be accepted"),
     setting("limits.admin_in_flight", Kind::Number, Some("1024"), "admin calls worked on at once; more are refused"),
     setting("limits.admin_connections", Kind::Number, Some("4096"), "admin connections at once; more wait to be accepted"),

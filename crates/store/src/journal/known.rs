@@ -55,7 +55,10 @@ impl Known {
             }
         }
         kept.versions = before + added - removed;
-        changes.insert(count, Some(codec::encode(&NumberV1 { number: kept.versions })));
+        // An object that has as many versions as are kept stays at that number.
+        if kept.versions != before {
+            changes.insert(count, Some(codec::encode(&NumberV1 { number: kept.versions })));
+        }
         Ok(())
     }
 

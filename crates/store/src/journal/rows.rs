@@ -10,7 +10,7 @@ use super::keys::{KeyWriter, RowKey, Space, after_prefix};
 use super::known::Known;
 use super::table::{KeyRange, Order, Table, TableError};
 use super::{Row, Rows};
-use crate::limits::{PURGE_SLICE_MAX, ROW_PART_BYTES, ROWS_PER_APPEND_MAX};
+use crate::limits::{PURGE_SLICE_MAX, ROW_PART_BYTES, ROWS_PER_BATCH_MAX};
 
 /// Changes to a table, by key; no value means removal.
 pub(super) type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -55,7 +55,7 @@ pub(super) fn batch_len(entries: &[(u64, Vec<Row>)], versions_max: u64) -> usize
             RowKey::History { kind, id, .. } => Some((kind.as_str(), id.as_str())),
             RowKey::Audit { .. } => None,
         });
-        let mut is_full = count > ROWS_PER_APPEND_MAX;
+        let mut is_full = count > ROWS_PER_BATCH_MAX;
         for object in added {
             let versions = objects.entry(object).or_default();
             *versions += 1;

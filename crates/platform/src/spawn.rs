@@ -1,7 +1,11 @@
 //! The spawning seam: every task starts here, with a name.
 
+use std::any::Any;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+
+use futures_util::FutureExt as _;
 
 /// A boxed task.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
@@ -22,14 +26,12 @@ pub struct TokioSpawner;
 
 impl Spawner for TokioSpawner {
     fn spawn(&self, name: &'static str, task: Task) {
-        let handle = tokio::spawn(task);
-        tokio::spawn(async move {
-            if let Err(error) = handle.await
-                && error.is_panic()
-            {
-                tracing::error!(task = name, %error, "task panicked");
+        // Not a second task that waits for the first: a stream of HTTP/2 is a task for each request.
+        tokio::spawn(AssertUnwindSafe(task).catch_unwind().map(move |ended| {
+            if let Err(payload) = ended {
+                tracing::error!(task = name, error = said(payload.as_ref()), "task panicked");
             }
-        });
+        }));
     }
 
     fn spawn_blocking(&self, name: &'static str, work: Box<dyn FnOnce() + Send + 'static>) {
@@ -38,5 +40,38 @@ impl Spawner for TokioSpawner {
             tracing::error!(task = name, %error, "no thread could be started");
             std::process::abort();
         }
+    }
+}
+
+/// What a panic said.
+fn said(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&'static str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("it said nothing")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_ends_its_task_and_nothing_else() {
+        let (dropped, gone) = tokio::sync::oneshot::channel::<()>();
+        let (alive, heard) = tokio::sync::oneshot::channel();
+        TokioSpawner.spawn(
+            "unlucky",
+            Box::pin(async move {
+                let _held = dropped;
+                panic!("on purpose");
+            }),
+        );
+        assert!(gone.await.is_err(), "what it held is let go");
+        TokioSpawner.spawn("lucky", Box::pin(async move { assert!(alive.send(7).is_ok()) }));
+        assert_eq!(heard.await, Ok(7));
+    }
+
+    #[test]
+    fn what_a_panic_said_is_told() {
+        let payloads: [Box<dyn Any + Send>; 3] = [Box::new("a"), Box::new("b".to_owned()), Box::new(3)];
+        assert_eq!(payloads.each_ref().map(|payload| said(payload.as_ref())), ["a", "b", "it said nothing"]);
     }
 }

@@ -85,6 +85,12 @@ pub const SNAPSHOT_INCOMING_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
 /// in parts of this size.
 pub const ROW_PART_BYTES: usize = 48 * 1024;
 
+/// Bytes of a journal row that may share a stored value with others. A longer one has its own.
+pub const PACKED_ROW_BYTES_MAX: usize = 1024;
+
+/// Bytes of the rows that share a stored value. One more row, and the next value begins.
+pub const PACK_BYTES_MAX: usize = 8 * 1024;
+
 /// Bytes of one journal row, all parts together. A larger one is refused.
 pub const ROW_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -96,7 +102,7 @@ pub const ROWS_PER_APPEND_MAX: usize = 65_536;
 
 /// Rows that go into one batch of the embedded database, if entries can be told apart that finely: larger batches cost more
 /// for each row, for the tables that hold them are too large to be kept and used again.
-pub const ROWS_PER_BATCH_MAX: usize = 256;
+pub const ROWS_PER_BATCH_MAX: usize = 1024;
 
 /// Rows that one query returns at most, whatever it asked for.
 pub const SCAN_ROWS_MAX: usize = 10_000;
@@ -117,7 +123,7 @@ pub const PURGE_SLICE_MAX: usize = 4096;
 pub const OBJECTS_KNOWN_MAX: usize = 1024;
 
 /// Of each of them, the oldest versions whose keys it keeps in mind. Then it looks for the next ones.
-pub const OLDEST_KNOWN_MAX: usize = 32;
+pub const OLDEST_KNOWN_MAX: u64 = 32;
 
 /// Memory that the embedded database may use for its cache, in bytes (its default would be 1 GiB).
 pub const JOURNAL_CACHE_BYTES: u64 = 32 * 1024 * 1024;

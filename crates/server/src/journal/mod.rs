@@ -287,7 +287,7 @@ impl Books {
         limit: usize,
     ) -> Result<Vec<R>, Door> {
         let index_max = below.map_or(u64::MAX, |below| below.saturating_sub(1));
-        let found = self.shared.journal.scan(&Query { rows, index_max, after: None, order, limit });
+        let found = self.shared.journal.scan(&Query { rows, index_max, order, limit });
         let found = found.map_err(|error| door(&error))?;
         found.iter().map(|row| R::decode(row.body.clone()).map_err(|_| Door::Journal)).collect()
     }

@@ -1,5 +1,7 @@
 //! The one place where stored values of the journal become bytes: a format byte, then bincode with fixed-size integers,
 //! little endian, a limit, and no bytes left over.
+//!
+//! Format 1 has a row, or a part of one, in each value. Format 2 adds packs: several small rows in one value.
 
 use bincode::Options;
 use serde::de::DeserializeOwned;
@@ -7,8 +9,44 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::ROW_PART_BYTES;
 
-/// Format of the values that this build writes, and the highest that it reads. The byte leads every value.
-pub(crate) const FORMAT: u8 = 1;
+/// Format of a journal that this build writes, and the highest that it reads. Each value is led by that of its own kind.
+pub(crate) const FORMAT: u8 = 2;
+
+/// A value that knows the format which it came with.
+pub(crate) trait Value: Serialize + DeserializeOwned {
+    /// That format; it leads the value's bytes.
+    const FORMAT: u8;
+}
+
+impl Value for PartV1 {
+    const FORMAT: u8 = 1;
+}
+
+impl Value for NumberV1 {
+    const FORMAT: u8 = 1;
+}
+
+impl Value for PackV2 {
+    const FORMAT: u8 = 2;
+}
+
+/// Several rows of one object, or of the audit, in the order of their keys. The key of the value is that of the last one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PackV2 {
+    /// CRC32C of all bodies, one after the other.
+    pub(crate) crc: u32,
+    /// The rows, at least one.
+    pub(crate) rows: Vec<PackedV2>,
+}
+
+/// One row of a pack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PackedV2 {
+    /// What tells its key from those of the other rows: version and index of an object's row, index and number of a record.
+    pub(crate) numbers: (u64, u64),
+    /// Its content.
+    pub(crate) body: Vec<u8>,
+}
 
 /// One part of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,16 +74,16 @@ fn options() -> impl Options {
 }
 
 /// Bytes of a value.
-pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    let mut bytes = vec![FORMAT];
+pub(crate) fn encode<T: Value>(value: &T) -> Vec<u8> {
+    let mut bytes = vec![T::FORMAT];
     options().serialize_into(&mut bytes, value).expect("values are bounded and a vector takes all bytes");
     bytes
 }
 
 /// The value of some bytes; `None` if they are not exactly one.
-pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+pub(crate) fn decode<T: Value>(bytes: &[u8]) -> Option<T> {
     let (format, body) = bytes.split_first()?;
-    if *format != FORMAT {
+    if *format != T::FORMAT {
         return None;
     }
     options().deserialize(body).ok()

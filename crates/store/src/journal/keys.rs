@@ -53,6 +53,24 @@ impl RowKey {
         }
     }
 
+    /// What tells it from the other rows of its object, or of the audit; they sort by it.
+    pub(crate) fn numbers(&self) -> (u64, u64) {
+        match self {
+            Self::History { version, index, .. } => (*version, *index),
+            Self::Audit { index, seq } => (*index, *seq),
+        }
+    }
+
+    /// The key of another row of the same object, or of the audit.
+    pub(crate) fn with_numbers(&self, numbers: (u64, u64)) -> Self {
+        match self {
+            Self::History { kind, id, .. } => {
+                Self::History { kind: kind.clone(), id: id.clone(), version: numbers.0, index: numbers.1 }
+            }
+            Self::Audit { .. } => Self::Audit { index: numbers.0, seq: numbers.1 },
+        }
+    }
+
     /// Longest text in it, in bytes.
     pub(crate) fn text_bytes(&self) -> usize {
         match self {

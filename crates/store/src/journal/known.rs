@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::codec::{self, NumberV1};
-use super::keys::RowKey;
+use super::pack::{self, Stored};
 use super::rows::{Changes, count_key, damaged, history_range};
 use super::table::{Order, Table, TableError};
 use crate::limits::{OBJECTS_KNOWN_MAX, OLDEST_KNOWN_MAX, PURGE_SLICE_MAX};
@@ -22,8 +22,16 @@ pub(super) struct Known {
 #[derive(Clone, Debug, Default)]
 struct Kept {
     versions: u64,
-    /// Keys of the oldest rows, in order, all parts of each.
-    oldest: VecDeque<Vec<u8>>,
+    /// The values of the oldest rows, in order, all parts of each.
+    oldest: VecDeque<Old>,
+}
+
+/// A value that goes soon.
+#[derive(Clone, Debug)]
+struct Old {
+    key: Vec<u8>,
+    /// Rows that begin in it: none in a further part of one, several in a pack.
+    rows: u64,
 }
 
 impl Known {
@@ -44,13 +52,18 @@ impl Known {
         let mut removed = 0;
         let mut last = None;
         while removed < excess && kept.refill(table, kind, id, last.as_deref())? {
-            while let Some(key) = kept.oldest.front() {
-                let (_, part) = RowKey::decode(key).ok_or_else(|| damaged(key))?;
-                if part == 0 && removed == excess {
+            while let Some(old) = kept.oldest.front_mut() {
+                let left = excess - removed;
+                if old.rows > left {
+                    if left > 0 {
+                        changes.insert(old.key.clone(), Some(without_first(table, &old.key, left)?));
+                        old.rows -= left;
+                        removed = excess;
+                    }
                     break;
                 }
-                removed += u64::from(part == 0);
-                last = kept.oldest.pop_front();
+                removed += old.rows;
+                last = kept.oldest.pop_front().map(|old| old.key);
                 changes.extend(last.clone().map(|key| (key, None)));
             }
         }
@@ -91,16 +104,33 @@ impl Kept {
             start = [last, &[0]].concat();
         }
         let mut rows = 0;
-        table.scan(&(start, end), Order::Ascending, &mut |(key, _)| {
-            let is_first = RowKey::decode(&key).is_none_or(|(_, part)| part == 0);
-            rows += usize::from(is_first);
+        let mut bad = None;
+        table.scan(&(start, end), Order::Ascending, &mut |(key, value)| {
+            let Some(begun) = Stored::read(&key, &value).map(|stored| stored.rows()) else {
+                bad = Some(key);
+                return false;
+            };
             // All parts of the last row, and none of the next.
-            if rows > OLDEST_KNOWN_MAX {
+            if begun > 0 && rows >= OLDEST_KNOWN_MAX {
                 return false;
             }
-            self.oldest.push_back(key);
+            rows += begun;
+            self.oldest.push_back(Old { key, rows: begun });
             true
         })?;
-        Ok(!self.oldest.is_empty())
+        match bad {
+            Some(key) => Err(damaged(&key)),
+            None => Ok(!self.oldest.is_empty()),
+        }
+    }
+}
+
+/// The pack at `key` without its first rows.
+fn without_first(table: &dyn Table, key: &[u8], count: u64) -> Result<Vec<u8>, TableError> {
+    let stored = table.get(key)?.and_then(|value| Stored::read(key, &value));
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    match stored {
+        Some(Stored::Pack(rows)) if count < rows.len() => Ok(pack::value(&rows[count..])),
+        _ => Err(damaged(key)),
     }
 }

@@ -11,6 +11,7 @@
 mod codec;
 mod keys;
 mod known;
+mod pack;
 mod rows;
 mod sled_table;
 mod table;
@@ -53,11 +54,6 @@ pub enum Rows {
         /// Its id.
         id: String,
     },
-    /// All versions of all objects of a kind.
-    HistoryOfKind {
-        /// The kind.
-        kind: String,
-    },
     /// Audit records of the entries from the first index to the last, both included.
     Audit {
         /// First index.
@@ -74,8 +70,6 @@ pub struct Query {
     pub rows: Rows,
     /// Only rows of entries up to this index.
     pub index_max: u64,
-    /// Continue behind this row of an earlier answer.
-    pub after: Option<RowKey>,
     /// From which end.
     pub order: Order,
     /// How many rows, at most `limits::SCAN_ROWS_MAX`.
@@ -273,9 +267,8 @@ impl Journal {
     /// The rows that `query` asks for.
     pub fn scan(&self, query: &Query) -> Result<Vec<Row>, JournalError> {
         let limit = query.limit.min(SCAN_ROWS_MAX);
-        let range = rows::range(&query.rows, query.after.as_ref(), query.order);
         let table = self.table()?;
-        let found = rows::read(table.as_ref(), &range, query.order, query.index_max, limit);
+        let found = rows::find(table.as_ref(), query, limit);
         self.lock().judge(found)
     }
 
@@ -383,24 +376,32 @@ fn load(table: Arc<dyn Table>) -> Result<Inner, TableError> {
         let Some(bytes) = table.get(&meta_key(name))? else { return Ok(None) };
         codec::decode::<NumberV1>(&bytes).map(|value| Some(value.number)).ok_or_else(failed)
     };
-    if number(META_FORMAT)? != Some(u64::from(codec::FORMAT)) {
+    let format = number(META_FORMAT)?.and_then(|format| u8::try_from(format).ok()).ok_or_else(failed)?;
+    if !(1..=codec::FORMAT).contains(&format) {
         return Err(failed());
     }
     for (space, order) in [Space::History, Space::Audit].into_iter().flat_map(|s| [(s, Order::Ascending), (s, Order::Descending)])
     {
-        rows::read(table.as_ref(), &whole(space), order, u64::MAX, CHECK_ROWS_MAX)?;
+        rows::read(table.as_ref(), &whole(space), order, CHECK_ROWS_MAX, |_| true)?;
     }
     let applied_to = number(META_APPLIED_TO)?;
     let audit_records = number(META_AUDIT_RECORDS)?.unwrap_or(0);
     let needs_rebuild = number(META_NEEDS_REBUILD)?.is_some();
+    if format < codec::FORMAT {
+        // What is there stays as it is; a build that does not know what comes now must not read on.
+        table.apply(&BTreeMap::from([format_mark()]))?;
+    }
     Ok(Inner { table, known: Known::default(), applied_to, audit_records, needs_rebuild, is_broken: false })
 }
 
 /// Takes a new table into use.
 fn begin(table: Arc<dyn Table>) -> Result<Inner, TableError> {
-    let format = codec::encode(&NumberV1 { number: u64::from(codec::FORMAT) });
-    table.apply(&BTreeMap::from([(meta_key(META_FORMAT), Some(format))]))?;
+    table.apply(&BTreeMap::from([format_mark()]))?;
     load(table)
+}
+
+fn format_mark() -> (Vec<u8>, Option<Vec<u8>>) {
+    (meta_key(META_FORMAT), Some(codec::encode(&NumberV1 { number: u64::from(codec::FORMAT) })))
 }
 
 /// Takes a new table into use that stands where a full one did.

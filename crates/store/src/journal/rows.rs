@@ -1,16 +1,16 @@
-//! Rows over a table: splitting long ones into parts and putting them together, ranges, bounds.
+//! Rows over a table: which of them go into one batch, and which a query finds, out of parts and packs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::codec::{self, PartV1};
 use super::keys::{KeyWriter, RowKey, Space, after_prefix};
 use super::known::Known;
+use super::pack::{self, Packer, Stored};
 use super::table::{KeyRange, Order, Table, TableError};
-use super::{Row, Rows};
-use crate::limits::{PURGE_SLICE_MAX, ROW_PART_BYTES, ROWS_PER_BATCH_MAX};
+use super::{Query, Row, Rows};
+use crate::limits::ROWS_PER_BATCH_MAX;
 
 /// Changes to a table, by key; no value means removal.
 pub(super) type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -77,79 +77,80 @@ pub(super) fn additions<'r>(
 ) -> Result<Changes, TableError> {
     let mut changes = Changes::new();
     let mut objects: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    let mut packer = Packer::default();
     for row in rows {
-        put(&mut changes, row);
+        packer.take(row, &mut changes);
         if let RowKey::History { kind, id, .. } = &row.key {
             *objects.entry((kind, id)).or_default() += 1;
         }
     }
+    packer.finish(&mut changes);
     for (object, added) in objects {
         known.add(table, object, added, versions_max, &mut changes)?;
     }
     Ok(changes)
 }
 
-fn put(changes: &mut Changes, row: &Row) {
-    let crc = crc32c::crc32c(&row.body);
-    // An empty row has one empty part.
-    let count = row.body.len().div_ceil(ROW_PART_BYTES).max(1);
-    let parts = u32::try_from(count).expect("rows are bounded");
-    for part in 0..count {
-        let start = part * ROW_PART_BYTES;
-        let end = row.body.len().min(start + ROW_PART_BYTES);
-        let value = PartV1 { parts, crc, body: row.body[start..end].to_vec() };
-        changes.insert(row.key.encode(part as u64), Some(codec::encode(&value)));
-    }
-}
-
-/// Adds the removal of the first `count` rows of `range`, at most a slice of them; returns how many.
-fn remove_oldest(table: &dyn Table, range: &KeyRange, count: u64, changes: &mut Changes) -> Result<u64, TableError> {
-    let count = count.min(PURGE_SLICE_MAX as u64);
-    let mut removed = 0;
-    let mut bad = None;
-    table.scan(range, Order::Ascending, &mut |(key, _)| {
-        let Some((_, part)) = RowKey::decode(&key) else {
-            bad = Some(key);
-            return false;
-        };
-        if part == 0 {
-            if removed == count {
-                return false;
-            }
-            removed += 1;
-        }
-        changes.insert(key, None);
-        true
-    })?;
-    match bad {
-        Some(key) => Err(damaged(&key)),
-        None => Ok(removed),
-    }
-}
-
 /// The removal of the oldest audit records of entries up to `index`, at most `limit`; and how many they are.
 pub(super) fn oldest_audit(table: &dyn Table, index: u64, limit: usize) -> Result<(Changes, u64), TableError> {
     let mut changes = Changes::new();
-    let range = range(&Rows::Audit { first: 0, last: index }, None, Order::Ascending);
-    let removed = remove_oldest(table, &range, limit as u64, &mut changes)?;
-    Ok((changes, removed))
+    let (mut removed, limit) = (0, limit as u64);
+    let mut bad = None;
+    table.scan(&audit_range(table, 0, index)?, Order::Ascending, &mut |(key, value)| {
+        match Stored::read(&key, &value) {
+            None => bad = Some(key),
+            Some(Stored::Part { key, part, .. }) if key.index() > index || part == 0 && removed == limit => return false,
+            Some(stored @ Stored::Part { .. }) => {
+                removed += stored.rows();
+                changes.insert(key, None);
+            }
+            Some(Stored::Pack(rows)) => {
+                let going = rows.iter().take_while(|row| row.key.index() <= index).count().min((limit - removed) as usize);
+                removed += going as u64;
+                let left = &rows[going..];
+                changes.insert(key, (!left.is_empty()).then(|| pack::value(left)));
+                return left.is_empty() && removed < limit;
+            }
+        }
+        bad.is_none()
+    })?;
+    match bad {
+        Some(key) => Err(damaged(&key)),
+        None => Ok((changes, removed)),
+    }
 }
 
-/// The keys of `rows` that come behind `after` in that order.
-pub(super) fn range(rows: &Rows, after: Option<&RowKey>, order: Order) -> KeyRange {
-    let audit = |index| KeyWriter::new(Space::Audit).number(index).bytes();
-    let (mut start, mut end) = match rows {
-        Rows::HistoryOf { kind, id } => history_range(kind, id),
-        Rows::HistoryOfKind { kind } => prefix_range(KeyWriter::new(Space::History).text(kind).bytes()),
-        Rows::Audit { first, last } => (audit(*first), after_prefix(&audit(*last))),
-    };
-    if let Some(after) = after {
-        match order {
-            Order::Ascending => start = start.max(after_prefix(&after.encode(u64::MAX))),
-            Order::Descending => end = end.min(after.encode(0)),
+/// The keys of all values that may hold audit records of these entries: the last of them may lie in a pack with later ones.
+fn audit_range(table: &dyn Table, first: u64, last: u64) -> Result<KeyRange, TableError> {
+    let prefix = |index| KeyWriter::new(Space::Audit).number(index).bytes();
+    let mut end = after_prefix(&prefix(last));
+    let behind = (end.clone(), after_prefix(&[Space::Audit as u8]));
+    table.scan(&behind, Order::Ascending, &mut |(mut key, _)| {
+        key.push(0);
+        end = key;
+        false
+    })?;
+    Ok((prefix(first), end))
+}
+
+/// The rows that a query asks for, at most `limit`.
+pub(super) fn find(table: &dyn Table, query: &Query, limit: usize) -> Result<Vec<Row>, TableError> {
+    match &query.rows {
+        Rows::HistoryOf { kind, id } => {
+            let mut rows = read(table, &history_range(kind, id), query.order, usize::MAX, |key| key.index() <= query.index_max)?;
+            // An object that is created anew counts its versions from one again: they lie between those of the earlier one.
+            match query.order {
+                Order::Ascending => rows.sort_by(|a, b| a.key.cmp(&b.key)),
+                Order::Descending => rows.sort_by(|a, b| b.key.cmp(&a.key)),
+            }
+            rows.truncate(limit);
+            Ok(rows)
+        }
+        Rows::Audit { first, last } => {
+            let entries = *first..=(*last).min(query.index_max);
+            read(table, &audit_range(table, *first, *last)?, query.order, limit, |key| entries.contains(&key.index()))
         }
     }
-    (start, end)
 }
 
 /// A row whose parts are still coming.
@@ -169,44 +170,47 @@ impl Gathering {
     }
 }
 
-/// Up to `limit` whole rows of `range` from entries up to `index_max`. A row that does not fit together is an error.
+/// Up to `limit` whole rows among the values of `range`, those that are `wanted`. One that does not fit together is an error.
 pub(super) fn read(
     table: &dyn Table,
     range: &KeyRange,
     order: Order,
-    index_max: u64,
     limit: usize,
+    wanted: impl Fn(&RowKey) -> bool,
 ) -> Result<Vec<Row>, TableError> {
     let mut rows = Vec::new();
     let mut gathering: Option<Gathering> = None;
     let mut bad = None;
-    if limit == 0 {
-        return Ok(rows);
-    }
     table.scan(range, order, &mut |(bytes, value)| {
-        let Some(((key, part), value)) = RowKey::decode(&bytes).zip(codec::decode::<PartV1>(&value)) else {
-            bad = Some(bytes);
-            return false;
+        let stored = Stored::read(&bytes, &value);
+        let is_next = match (&gathering, &stored) {
+            (Some(row), Some(Stored::Part { key, .. })) => row.key != *key,
+            _ => true,
         };
-        if key.index() > index_max {
-            return true;
+        if let Some(row) = gathering.take_if(|_| is_next) {
+            match row.finish() {
+                Some(row) => rows.push(row),
+                None => bad = Some(bytes.clone()),
+            }
         }
-        if gathering.as_ref().is_none_or(|row| row.key != key) {
-            if let Some(row) = gathering.take() {
-                match row.finish() {
-                    Some(row) => rows.push(row),
-                    None => bad = Some(bytes.clone()),
+        if bad.is_some() || rows.len() >= limit {
+            return false;
+        }
+        match stored {
+            None => bad = Some(bytes),
+            Some(Stored::Part { key, .. }) if !wanted(&key) => {}
+            Some(Stored::Part { key, part, value }) => {
+                let new = || Gathering { key, parts: value.parts, crc: value.crc, bodies: BTreeMap::new() };
+                gathering.get_or_insert_with(new).bodies.insert(part, value.body);
+            }
+            Some(Stored::Pack(mut packed)) => {
+                if order == Order::Descending {
+                    packed.reverse();
                 }
+                rows.extend(packed.into_iter().filter(|row| wanted(&row.key)).take(limit - rows.len()));
             }
-            if bad.is_some() || rows.len() == limit {
-                return false;
-            }
-            gathering = Some(Gathering { key, parts: value.parts, crc: value.crc, bodies: BTreeMap::new() });
         }
-        if let Some(row) = &mut gathering {
-            row.bodies.insert(part, value.body);
-        }
-        true
+        bad.is_none()
     })?;
     if let Some(row) = gathering.filter(|_| bad.is_none() && rows.len() < limit) {
         let key = row.key.encode(0);

@@ -17,7 +17,7 @@ fn audit(index: u64, seq: u64) -> Row {
 
 fn all_audit() -> Query {
     let rows = Rows::Audit { first: 0, last: u64::MAX };
-    Query { rows, index_max: u64::MAX, after: None, order: Order::Ascending, limit: SCAN_ROWS_MAX }
+    Query { rows, index_max: u64::MAX, order: Order::Ascending, limit: SCAN_ROWS_MAX }
 }
 
 fn versions_of(id: &str) -> Query {
@@ -36,7 +36,7 @@ fn on_both(case: impl Fn(&Journal)) {
 }
 
 #[test]
-fn rows_are_found_by_object_kind_and_index_in_both_orders() {
+fn rows_are_found_by_object_and_index_in_both_orders() {
     on_both(|journal| {
         assert_eq!(journal.applied_to(), None);
         for index in 1..=20 {
@@ -47,9 +47,6 @@ fn rows_are_found_by_object_kind_and_index_in_both_orders() {
         assert_eq!(indexes(journal, &versions_of("a")), [3, 6, 9, 12, 15, 18]);
         assert_eq!(indexes(journal, &Query { order: Order::Descending, limit: 2, ..versions_of("ab") }), [19, 16]);
         assert_eq!(indexes(journal, &Query { index_max: 9, ..versions_of("b") }), [2, 5, 8]);
-        let kind = Query { rows: Rows::HistoryOfKind { kind: "Release".to_owned() }, ..all_audit() };
-        assert_eq!(journal.scan(&kind).unwrap().len(), 20);
-        assert!(journal.scan(&Query { rows: Rows::HistoryOfKind { kind: "Rel".to_owned() }, ..all_audit() }).unwrap().is_empty());
         assert_eq!(indexes(journal, &Query { rows: Rows::Audit { first: 19, last: 19 }, ..all_audit() }), [19, 19]);
         assert!(journal.scan(&Query { limit: 0, ..all_audit() }).unwrap().is_empty());
     });
@@ -57,25 +54,113 @@ fn rows_are_found_by_object_kind_and_index_in_both_orders() {
 
 #[test]
 fn pages_continue_where_the_one_before_ended() {
+    let entries: Vec<_> = (1..=50).map(|index| (index, vec![audit(index, 0)])).collect();
+    for together in [1, 3, 50] {
+        on_both(|journal| {
+            entries.chunks(together).for_each(|entries| journal.append_all(entries).unwrap());
+            for order in [Order::Ascending, Order::Descending] {
+                let (mut found, mut first, mut last) = (Vec::new(), 0, u64::MAX);
+                loop {
+                    let query = Query { rows: Rows::Audit { first, last }, order, limit: 7, ..all_audit() };
+                    let page = indexes(journal, &query);
+                    match (page.last(), order) {
+                        (None, _) => break,
+                        (Some(index), Order::Ascending) => first = index + 1,
+                        (Some(index), Order::Descending) => last = index - 1,
+                    }
+                    found.extend(page);
+                }
+                if order == Order::Descending {
+                    found.reverse();
+                }
+                assert_eq!(found, (1..=50).collect::<Vec<_>>(), "{together} together");
+            }
+        });
+    }
+}
+
+/// A sequence that looks like none and is always the same.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
+/// Entries with a record or two each and versions of few objects, small rows and large ones.
+fn lives(dice: &mut Dice, count: u64) -> Vec<(u64, Vec<Row>)> {
+    let mut versions = [0; 4];
+    let mut entry = |index| {
+        let at = usize::try_from(dice.below(4)).unwrap();
+        versions[at] += 1;
+        let len = [3, 200, 1_500, ROW_PART_BYTES + 1][[0, 0, 0, 0, 1, 1, 1, 2, 2, 3][dice.below(10) as usize]];
+        let row = history(["a", "ab", "b", "c"][at], versions[at], index, &vec![index as u8; len]);
+        (index, (0..1 + dice.below(2)).map(|seq| audit(index, seq)).chain([row]).collect())
+    };
+    (1..=count).map(&mut entry).collect()
+}
+
+#[test]
+fn rows_that_share_values_are_found_and_forgotten_like_rows_that_do_not() {
+    for seed in 0..12 {
+        let mut dice = Dice(seed);
+        let (apart, shared) = (Journal::in_memory(JournalBounds::initial()), Journal::in_memory(JournalBounds::initial()));
+        let entries = lives(&mut dice, 400);
+        let mut rest = entries.as_slice();
+        while !rest.is_empty() {
+            let count = (1 + dice.below(60) as usize).min(rest.len());
+            let bounds = JournalBounds { history_versions: 5 + dice.below(40) };
+            for journal in [&apart, &shared] {
+                journal.set_bounds(bounds);
+            }
+            let (batch, later) = rest.split_at(count);
+            shared.append_all(batch).unwrap();
+            batch.iter().for_each(|(index, rows)| apart.append(*index, rows).unwrap());
+            rest = later;
+            if dice.below(4) == 0 {
+                let purged = dice.below(batch[0].0);
+                assert_eq!(shared.purge_audit(purged).unwrap(), apart.purge_audit(purged).unwrap(), "seed {seed}");
+            }
+            let (first, limit) = (dice.below(batch[0].0), 1 + dice.below(30) as usize);
+            let audits = Rows::Audit { first, last: first + dice.below(80) };
+            let objects = ["a", "ab", "b", "c"].map(|id| versions_of(id).rows);
+            for rows in objects.into_iter().chain([audits, all_audit().rows]) {
+                for order in [Order::Ascending, Order::Descending] {
+                    let query = Query { rows: rows.clone(), index_max: batch[0].0 + dice.below(90), order, limit };
+                    assert!(apart.scan(&query).unwrap() == shared.scan(&query).unwrap(), "seed {seed}: {query:?}");
+                }
+            }
+        }
+        assert_eq!(apart.audit_records(), shared.audit_records());
+        let values = |journal: &Journal| lines(journal.table().unwrap().as_ref()).len();
+        assert!(values(&shared) * 2 < values(&apart), "seed {seed}: {} and {} values", values(&shared), values(&apart));
+    }
+}
+
+#[test]
+fn versions_of_an_object_that_was_created_anew_lie_between_the_earlier_ones() {
+    let entry = |(index, version)| (index, vec![history("again", version, index, b"")]);
     on_both(|journal| {
-        for index in 1..=50 {
-            journal.append(index, &[audit(index, 0)]).unwrap();
-        }
-        for order in [Order::Ascending, Order::Descending] {
-            let mut found = Vec::new();
-            let mut query = Query { order, limit: 7, ..all_audit() };
-            loop {
-                let page = journal.scan(&query).unwrap();
-                let Some(last) = page.last() else { break };
-                query.after = Some(last.key.clone());
-                found.extend(page.iter().map(|row| row.key.index()));
-            }
-            if order == Order::Descending {
-                found.reverse();
-            }
-            assert_eq!(found, (1..=50).collect::<Vec<_>>());
-        }
+        journal.append_all(&[(1, 1), (2, 2), (3, 3), (4, 1), (5, 2)].map(entry)).unwrap();
+        journal.append_all(&[(6, 3), (7, 4), (8, 1)].map(entry)).unwrap();
+        assert_eq!(indexes(journal, &versions_of("again")), [1, 4, 8, 2, 5, 3, 6, 7]);
+        let newest = Query { order: Order::Descending, limit: 3, ..versions_of("again") };
+        assert_eq!(indexes(journal, &newest), [7, 6, 3]);
     });
+}
+
+#[test]
+fn a_damaged_pack_is_noticed() {
+    let journal = Journal::in_memory(JournalBounds::initial());
+    journal.append_all(&(1..=9).map(|index| (index, vec![audit(index, 0)])).collect::<Vec<_>>()).unwrap();
+    let table = journal.table().unwrap();
+    let (key, mut value) = lines(table.as_ref()).into_iter().find(|(key, _)| key[0] == Space::Audit as u8).unwrap();
+    *value.last_mut().unwrap() ^= 1;
+    table.apply(&BTreeMap::from([(key, Some(value))])).unwrap();
+    assert!(matches!(journal.scan(&all_audit()), Err(JournalError::NeedsRebuild)));
+    assert!(journal.needs_rebuild());
 }
 
 #[test]
@@ -379,35 +464,64 @@ fn a_full_disk_marks_the_journal_to_be_rebuilt_and_nothing_more() {
     }
 }
 
-/// Keys and values of format 1, frozen: one hexadecimal pair per line.
-const FROZEN_ROWS: &str = include_str!("../../../../tests/compat/store/journal-rows-v1.txt");
-
-#[test]
-fn rows_of_format_1_are_written_and_read_as_they_always_were() {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let rows =
-        [history("an\0id", 3, 77, b"body of version 3"), Row { key: RowKey::Audit { index: 78, seq: 2 }, body: Bytes::new() }];
-    let journal = Journal::in_memory(JournalBounds::initial());
-    journal.append(78, &rows).unwrap();
+/// Everything that a table holds.
+fn lines(table: &dyn Table) -> Vec<Pair> {
     let mut lines = Vec::new();
-    let everything = (vec![0], vec![u8::MAX]);
-    let table = journal.table().unwrap();
     table
-        .scan(&everything, Order::Ascending, &mut |(key, value)| {
-            lines.push((key, value));
+        .scan(&(vec![0], vec![u8::MAX]), Order::Ascending, &mut |pair| {
+            lines.push(pair);
             true
         })
         .unwrap();
-    let written: String = lines.iter().map(|(key, value)| format!("{} {}\n", hex(key), hex(value))).collect();
-    assert_eq!(written, FROZEN_ROWS);
+    lines
+}
 
+/// A table with these keys and values: one hexadecimal pair per line.
+fn frozen(text: &str) -> MemTable {
     let unhex = |text: &str| (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect();
-    let pairs = FROZEN_ROWS.lines().map(|line| line.split_once(' ').unwrap());
+    let pairs = text.lines().map(|line| line.split_once(' ').unwrap());
     let table = MemTable::default();
     table.apply(&pairs.map(|(key, value)| (unhex(key), Some(unhex(value)))).collect()).unwrap();
+    table
+}
+
+fn over(table: MemTable) -> Journal {
     let inner = Mutex::new(load(Arc::new(table)).unwrap());
-    let journal = Journal { history_versions: AtomicU64::new(JournalBounds::initial().history_versions), dir: None, inner };
+    Journal { history_versions: AtomicU64::new(JournalBounds::initial().history_versions), dir: None, inner }
+}
+
+#[test]
+fn a_journal_of_format_1_is_read_and_goes_on() {
+    let rows =
+        [history("an\0id", 3, 77, b"body of version 3"), Row { key: RowKey::Audit { index: 78, seq: 2 }, body: Bytes::new() }];
+    let journal = over(frozen(include_str!("../../../../tests/compat/store/journal-rows-v1.txt")));
     assert_eq!((journal.applied_to(), journal.audit_records()), (Some(78), 1));
     assert_eq!(journal.scan(&versions_of("an\0id")).unwrap(), rows[..1]);
     assert_eq!(journal.scan(&all_audit()).unwrap(), rows[1..]);
+    let more = |index| (index, vec![history("an\0id", index, index, b""), audit(index, 0)]);
+    journal.append_all(&[more(79), more(80)]).unwrap();
+    assert_eq!(indexes(&journal, &versions_of("an\0id")), [77, 79, 80]);
+    assert_eq!(indexes(&journal, &all_audit()), [78, 79, 80]);
+    let table = journal.table().unwrap();
+    let mark = table.get(&meta_key(META_FORMAT)).unwrap().unwrap();
+    assert_eq!(codec::decode::<NumberV1>(&mark).unwrap().number, 2, "an older build must not take the packs for damage");
+}
+
+#[test]
+fn rows_of_format_2_are_written_and_read_as_they_always_were() {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let frozen_text = include_str!("../../../../tests/compat/store/journal-rows-v2.txt");
+    let (one, two) = (history("an\0id", 3, 77, b"body of version 3"), history("an\0id", 4, 78, b"and 4"));
+    let journal = Journal::in_memory(JournalBounds::initial());
+    journal.append_all(&[(77, vec![one.clone(), audit(77, 0)]), (78, vec![two.clone(), audit(78, 2)])]).unwrap();
+    journal.append(79, &[history("other", 1, 79, b"alone")]).unwrap();
+    let pairs = lines(journal.table().unwrap().as_ref());
+    let written: String = pairs.iter().map(|(key, value)| format!("{} {}\n", hex(key), hex(value))).collect();
+    assert_eq!(written, frozen_text);
+
+    let journal = over(frozen(frozen_text));
+    assert_eq!((journal.applied_to(), journal.audit_records()), (Some(79), 2));
+    assert_eq!(journal.scan(&versions_of("an\0id")).unwrap(), [one, two]);
+    assert_eq!(journal.scan(&all_audit()).unwrap(), [audit(77, 0), audit(78, 2)]);
+    assert_eq!(indexes(&journal, &versions_of("other")), [79]);
 }

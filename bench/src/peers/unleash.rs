@@ -55,10 +55,8 @@ impl Unleash {
             .spawn()
             .context("unleash-edge cannot be started")?;
         let unleash = Self { child, address: address.to_string(), _folder: folder };
-        wait::until("unleash-edge listens", Duration::from_secs(20), || async {
-            tokio::net::TcpStream::connect(&unleash.address).await.ok().map(|_| ())
-        })
-        .await;
+        let listens = || async { tokio::net::TcpStream::connect(&unleash.address).await.ok().map(|_| ()) };
+        wait::within(Duration::from_secs(20), listens).await.context("unleash-edge does not listen within 20 s")?;
         Ok(unleash)
     }
 }

@@ -88,7 +88,7 @@ pub const ROW_PART_BYTES: usize = 48 * 1024;
 /// Bytes of a journal row that may share a stored value with others. A longer one has its own.
 pub const PACKED_ROW_BYTES_MAX: usize = 1024;
 
-/// Bytes of the rows that share a stored value. One more row, and the next value begins.
+/// Bytes of the rows that share a stored value, with what tells them apart. One more row, and the next value begins.
 pub const PACK_BYTES_MAX: usize = 8 * 1024;
 
 /// Bytes of one journal row, all parts together. A larger one is refused.

@@ -11,6 +11,9 @@ use super::keys::RowKey;
 use super::rows::Changes;
 use crate::limits::{PACK_BYTES_MAX, PACKED_ROW_BYTES_MAX, ROW_PART_BYTES};
 
+/// Bytes that a row of a pack takes beside its body: two numbers and a length.
+const PACKED_ROW_HEAD_BYTES: usize = 24;
+
 /// What a stored value holds.
 pub(super) enum Stored {
     /// A row, or one part of it.
@@ -77,12 +80,13 @@ impl<'r> Packer<'r> {
         };
         let open = self.open.entry(object).or_default();
         let is_small = row.body.len() <= PACKED_ROW_BYTES_MAX;
-        let is_next = open.rows.last().is_none_or(|last| last.key < row.key) && open.bytes + row.body.len() <= PACK_BYTES_MAX;
+        let bytes = row.body.len() + PACKED_ROW_HEAD_BYTES;
+        let is_next = open.rows.last().is_none_or(|last| last.key < row.key) && open.bytes + bytes <= PACK_BYTES_MAX;
         if !is_small || !is_next {
             std::mem::take(open).close(changes);
         }
         if is_small {
-            open.bytes += row.body.len();
+            open.bytes += bytes;
             open.rows.push(row);
         } else {
             put_alone(row, changes);

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use super::table::Pair;
 use super::*;
-use crate::limits::{HISTORY_VERSIONS_MAX, JOURNAL_LOCK_TRIES, ROW_PART_BYTES};
+use crate::limits::{HISTORY_VERSIONS_MAX, JOURNAL_LOCK_TRIES, PACK_BYTES_MAX, ROW_PART_BYTES};
 
 fn history(id: &str, version: u64, index: u64, body: &[u8]) -> Row {
     let key = RowKey::History { kind: "Release".to_owned(), id: id.to_owned(), version, index };
@@ -148,6 +148,17 @@ fn versions_of_an_object_that_was_created_anew_lie_between_the_earlier_ones() {
         assert_eq!(indexes(journal, &versions_of("again")), [1, 4, 8, 2, 5, 3, 6, 7]);
         let newest = Query { order: Order::Descending, limit: 3, ..versions_of("again") };
         assert_eq!(indexes(journal, &newest), [7, 6, 3]);
+    });
+}
+
+#[test]
+fn many_rows_without_content_are_several_packs() {
+    on_both(|journal| {
+        let empty = |seq| Row { key: RowKey::Audit { index: 1, seq }, body: Bytes::new() };
+        journal.append(1, &(0..9_000).map(empty).collect::<Vec<_>>()).unwrap();
+        assert_eq!(journal.scan(&all_audit()).unwrap(), (0..9_000).map(empty).collect::<Vec<_>>());
+        let values = lines(journal.table().unwrap().as_ref());
+        assert!(values.iter().all(|(_, value)| value.len() <= PACK_BYTES_MAX + 64) && values.len() < 100);
     });
 }
 

@@ -43,8 +43,9 @@ impl Spawner for TokioSpawner {
     }
 }
 
-/// What a panic said.
-fn said(payload: &(dyn Any + Send)) -> &str {
+/// What a panic said, of the payload that catching it gives.
+#[must_use]
+pub fn said(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&'static str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("it said nothing")
 }

@@ -1,13 +1,14 @@
 //! The embedded database as a table. Everything that it may do to us ends here: it panics on some damage, so every call is
 //! guarded; it syncs nothing for certain, so nothing above relies on it; and none of its types leaves this file.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+
+use tidegate_platform::spawn::said;
 
 use super::table::{KeyRange, Order, Pair, Table, TableError};
 use crate::limits::{JOURNAL_CACHE_BYTES, JOURNAL_LOCK_TRIES};
@@ -52,7 +53,7 @@ fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, TableError> {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(sled::Error::Io(error))) if error.kind() == io::ErrorKind::StorageFull => Err(TableError::Full),
         Ok(Err(error)) => Err(TableError::Broken(Arc::new(error))),
-        Err(panic) => Err(TableError::Broken(Arc::new(Panicked(message_of(panic.as_ref()))))),
+        Err(panic) => Err(TableError::Broken(Arc::new(Panicked(said(panic.as_ref()).to_owned())))),
     }
 }
 
@@ -60,11 +61,6 @@ fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, TableError> {
 #[derive(Debug, thiserror::Error)]
 #[error("the embedded database panicked: {0}")]
 struct Panicked(String);
-
-fn message_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
-}
 
 impl Table for SledTable {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, TableError> {

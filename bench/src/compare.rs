@@ -134,7 +134,9 @@ impl Found {
             }));
         }
         if arguments.wants(Part::Store) {
-            self.take(store::compare(plan, cluster, &etcd).await?);
+            let (compared, missing) = store::compare(plan, cluster, &etcd).await?;
+            self.skipped.extend(missing);
+            self.take(compared);
         }
         Ok(())
     }

@@ -6,7 +6,6 @@
 //! the size of the catalog) or `micro` (the hot path inside one process, which a crate of its own measures). `charts` draws
 //! what they found.
 
-mod awake;
 mod charts;
 mod checks;
 mod compare;
@@ -16,6 +15,7 @@ mod freshness;
 mod http1;
 mod machine;
 mod peers;
+mod processors;
 mod product;
 mod program;
 mod propagation;

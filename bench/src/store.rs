@@ -12,8 +12,8 @@ use tidegate_harness::fleet;
 use tidegate_harness::load::device_document;
 use tidegate_model::{Document, ObjectRef, Spec};
 
-use crate::awake::Awake;
 use crate::peers::etcd::{Etcd, Member};
+use crate::processors::Processors;
 use crate::slices::{Compared, Plan, Slice, closed_loop, in_turn};
 
 /// Clients at once, and the ratio of writes that is to be reached.
@@ -86,15 +86,21 @@ struct Sides {
     theirs: Vec<Theirs>,
 }
 
-/// Writes at 1 to 256 clients, with the processors left alone and kept awake, and reads of both kinds.
-pub async fn compare(plan: Plan, cluster: &Cluster, etcd: &Etcd) -> anyhow::Result<Vec<Compared>> {
+/// Writes at 1 to 256 clients, on a quiet machine, an awake one and a noisy one, and reads of both kinds; and what the machine
+/// does not allow.
+pub async fn compare(plan: Plan, cluster: &Cluster, etcd: &Etcd) -> anyhow::Result<(Vec<Compared>, Vec<String>)> {
     let mut sides = Sides::connect(cluster, etcd, WRITES.iter().map(|(clients, _)| *clients).max().unwrap_or(1)).await?;
-    let mut compared = Vec::new();
-    for (clients, bar) in WRITES {
-        for is_awake in [false, true] {
-            let _awake = is_awake.then(Awake::start).transpose()?;
-            let disk = if is_awake { "processors kept awake" } else { "processors left alone" };
-            let what = format!("compare-and-set writes, {clients} clients, {disk}");
+    let (mut compared, mut missing) = (Vec::new(), Vec::new());
+    for processors in Processors::ALL {
+        let _held = match processors.hold() {
+            Ok(held) => held,
+            Err(error) => {
+                missing.push(format!("writes, {}: {error:#}", processors.name()));
+                continue;
+            }
+        };
+        for (clients, bar) in WRITES {
+            let what = format!("compare-and-set writes, {clients} clients, {}", processors.name());
             compared.push(sides.writes(what, plan, clients, bar).await?);
         }
     }
@@ -102,7 +108,7 @@ pub async fn compare(plan: Plan, cluster: &Cluster, etcd: &Etcd) -> anyhow::Resu
     {
         compared.push(sides.reads(plan, consistency, local, bar).await?);
     }
-    Ok(compared)
+    Ok((compared, missing))
 }
 
 impl Sides {

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::charts::plot::{Axis, Lines, Row, Series, Spans};
 use crate::charts::scale::{Kind, number};
+use crate::processors::Processors;
 
 /// The results that charts are drawn from.
 pub struct Results {
@@ -58,7 +59,7 @@ fn writes(compare: &Value) -> Lines {
         let tail = format!(" clients, {tail}");
         series(name, side == "theirs", colour, rates(compare, "compare-and-set writes, ", &tail, "etcd", side))
     };
-    let (alone, awake) = ("processors left alone", "processors kept awake");
+    let [alone, awake, busy] = Processors::ALL.map(Processors::name);
     Lines {
         title: "Compare-and-set writes, durable on a majority of three nodes",
         source: source(compare, "compare.json"),
@@ -67,8 +68,10 @@ fn writes(compare: &Value) -> Lines {
         series: vec![
             line("Tidegate", alone, "ours", 0),
             line("etcd", alone, "theirs", 0),
-            line("Tidegate, busy processors", awake, "ours", 1),
-            line("etcd, busy processors", awake, "theirs", 1),
+            line("Tidegate, awake", awake, "ours", 1),
+            line("etcd, awake", awake, "theirs", 1),
+            line("Tidegate, busy processes", busy, "ours", 3),
+            line("etcd, busy processes", busy, "theirs", 3),
         ],
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::codec::{self, NumberV1};
-use super::pack::{self, Stored};
+use super::pack::Stored;
 use super::rows::{Changes, count_key, damaged, history_range};
 use super::table::{Order, Table, TableError};
 use crate::limits::{OBJECTS_KNOWN_MAX, OLDEST_KNOWN_MAX, PURGE_SLICE_MAX};
@@ -127,10 +127,10 @@ impl Kept {
 
 /// The pack at `key` without its first rows.
 fn without_first(table: &dyn Table, key: &[u8], count: u64) -> Result<Vec<u8>, TableError> {
-    let stored = table.get(key)?.and_then(|value| Stored::read(key, &value));
+    let value = table.get(key)?;
     let count = usize::try_from(count).unwrap_or(usize::MAX);
-    match stored {
-        Some(Stored::Pack(rows)) if count < rows.len() => Ok(pack::value(&rows[count..])),
+    match value.as_ref().and_then(|value| Stored::read(key, value)) {
+        Some(Stored::Pack(pack)) => pack.without_first(count).ok_or_else(|| damaged(key)),
         _ => Err(damaged(key)),
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use serde_bytes::Bytes as BodyBytes;
 
 use super::Row;
 use super::codec::{self, PackV2, PackedV2, PartV1};
@@ -15,46 +16,68 @@ use crate::limits::{PACK_BYTES_MAX, PACKED_ROW_BYTES_MAX, ROW_PART_BYTES};
 const PACKED_ROW_HEAD_BYTES: usize = 24;
 
 /// What a stored value holds.
-pub(super) enum Stored {
+pub(super) enum Stored<'v> {
     /// A row, or one part of it.
-    Part { key: RowKey, part: u64, value: PartV1 },
-    /// Several rows, in order.
-    Pack(Vec<Row>),
+    Part { key: RowKey, part: u64, value: PartV1<'v> },
+    /// Several rows.
+    Pack(Pack<'v>),
 }
 
-impl Stored {
+impl<'v> Stored<'v> {
     /// Reads a value; `None` if it is damaged.
-    pub(super) fn read(key: &[u8], value: &[u8]) -> Option<Self> {
+    pub(super) fn read(key: &[u8], value: &'v [u8]) -> Option<Self> {
         let (key, part) = RowKey::decode(key)?;
-        if let Some(value) = codec::decode::<PartV1>(value) {
+        if let Some(value) = codec::decode::<PartV1<'_>>(value) {
             return Some(Self::Part { key, part, value });
         }
-        let pack = codec::decode::<PackV2>(value).filter(|pack| part == 0 && pack.crc == crc_of(&pack.rows))?;
-        let is_sorted = pack.rows.is_sorted_by(|a, b| a.numbers < b.numbers);
-        if !is_sorted || pack.rows.last()?.numbers != key.numbers() {
-            return None;
-        }
-        let row = |packed: PackedV2| Row { key: key.with_numbers(packed.numbers), body: Bytes::from(packed.body) };
-        Some(Self::Pack(pack.rows.into_iter().map(row).collect()))
+        let PackV2 { crc, rows } = codec::decode::<PackV2<'_>>(value).filter(|_| part == 0)?;
+        let is_sorted = rows.is_sorted_by(|a, b| a.numbers < b.numbers);
+        let is_whole = is_sorted && crc == crc_of(&rows) && rows.last()?.numbers == key.numbers();
+        is_whole.then_some(Self::Pack(Pack { key, rows }))
     }
 
     /// How many rows begin here.
     pub(super) fn rows(&self) -> u64 {
         match self {
             Self::Part { part, .. } => u64::from(*part == 0),
-            Self::Pack(rows) => rows.len() as u64,
+            Self::Pack(pack) => pack.rows.len() as u64,
         }
     }
 }
 
-fn crc_of(rows: &[PackedV2]) -> u32 {
-    rows.iter().fold(0, |crc, row| crc32c::crc32c_append(crc, &row.body))
+/// Several rows of one object, or of the audit, in the order of their keys.
+pub(super) struct Pack<'v> {
+    /// The key of the last one.
+    key: RowKey,
+    rows: Vec<PackedV2<'v>>,
+}
+
+impl Pack<'_> {
+    /// The key of each.
+    pub(super) fn keys(&self) -> impl Iterator<Item = RowKey> {
+        self.rows.iter().map(|packed| self.key.with_numbers(packed.numbers))
+    }
+
+    /// All of them.
+    pub(super) fn rows(&self) -> impl DoubleEndedIterator<Item = Row> {
+        let row =
+            |packed: &PackedV2<'_>| Row { key: self.key.with_numbers(packed.numbers), body: Bytes::copy_from_slice(packed.body) };
+        self.rows.iter().map(row)
+    }
+
+    /// The value without its first `count` rows; none if no row is left.
+    pub(super) fn without_first(&self, count: usize) -> Option<Vec<u8>> {
+        let left = self.rows.get(count..)?;
+        (!left.is_empty()).then(|| value(left.to_vec()))
+    }
+}
+
+fn crc_of(rows: &[PackedV2<'_>]) -> u32 {
+    rows.iter().fold(0, |crc, row| crc32c::crc32c_append(crc, row.body))
 }
 
 /// The value of these rows, of one object or of the audit, sorted by key.
-pub(super) fn value<'r>(rows: impl IntoIterator<Item = &'r Row>) -> Vec<u8> {
-    let packed = |row: &Row| PackedV2 { numbers: row.key.numbers(), body: row.body.to_vec() };
-    let rows: Vec<PackedV2> = rows.into_iter().map(packed).collect();
+fn value(rows: Vec<PackedV2<'_>>) -> Vec<u8> {
     codec::encode(&PackV2 { crc: crc_of(&rows), rows })
 }
 
@@ -99,13 +122,14 @@ impl<'r> Packer<'r> {
     }
 }
 
-impl Open<'_> {
+impl<'r> Open<'r> {
     fn close(self, changes: &mut Changes) {
         match self.rows.as_slice() {
             [] => {}
             [row] => put_alone(row, changes),
             [.., last] => {
-                changes.insert(last.key.encode(0), Some(value(self.rows.iter().copied())));
+                let packed = |row: &&'r Row| PackedV2 { numbers: row.key.numbers(), body: BodyBytes::new(&row.body) };
+                changes.insert(last.key.encode(0), Some(value(self.rows.iter().map(packed).collect())));
             }
         }
     }
@@ -119,7 +143,7 @@ fn put_alone(row: &Row, changes: &mut Changes) {
     for part in 0..count {
         let start = part * ROW_PART_BYTES;
         let end = row.body.len().min(start + ROW_PART_BYTES);
-        let value = PartV1 { parts, crc, body: row.body[start..end].to_vec() };
+        let value = PartV1 { parts, crc, body: BodyBytes::new(&row.body[start..end]) };
         changes.insert(row.key.encode(part as u64), Some(codec::encode(&value)));
     }
 }

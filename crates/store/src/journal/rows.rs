@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::keys::{KeyWriter, RowKey, Space, after_prefix};
 use super::known::Known;
-use super::pack::{self, Packer, Stored};
+use super::pack::{Packer, Stored};
 use super::table::{KeyRange, Order, Table, TableError};
 use super::{Query, Row, Rows};
 use crate::limits::ROWS_PER_BATCH_MAX;
@@ -104,12 +104,13 @@ pub(super) fn oldest_audit(table: &dyn Table, index: u64, limit: usize) -> Resul
                 removed += stored.rows();
                 changes.insert(key, None);
             }
-            Some(Stored::Pack(rows)) => {
-                let going = rows.iter().take_while(|row| row.key.index() <= index).count().min((limit - removed) as usize);
+            Some(Stored::Pack(pack)) => {
+                let going = pack.keys().take_while(|key| key.index() <= index).count().min((limit - removed) as usize);
                 removed += going as u64;
-                let left = &rows[going..];
-                changes.insert(key, (!left.is_empty()).then(|| pack::value(left)));
-                return left.is_empty() && removed < limit;
+                let left = pack.without_first(going);
+                let is_empty = left.is_none();
+                changes.insert(key, left);
+                return is_empty && removed < limit;
             }
         }
         bad.is_none()
@@ -201,13 +202,15 @@ pub(super) fn read(
             Some(Stored::Part { key, .. }) if !wanted(&key) => {}
             Some(Stored::Part { key, part, value }) => {
                 let new = || Gathering { key, parts: value.parts, crc: value.crc, bodies: BTreeMap::new() };
-                gathering.get_or_insert_with(new).bodies.insert(part, value.body);
+                gathering.get_or_insert_with(new).bodies.insert(part, value.body.to_vec());
             }
-            Some(Stored::Pack(mut packed)) => {
-                if order == Order::Descending {
-                    packed.reverse();
+            Some(Stored::Pack(pack)) => {
+                let wanted = |row: &Row| wanted(&row.key);
+                let room = limit - rows.len();
+                match order {
+                    Order::Ascending => rows.extend(pack.rows().filter(wanted).take(room)),
+                    Order::Descending => rows.extend(pack.rows().rev().filter(wanted).take(room)),
                 }
-                rows.extend(packed.into_iter().filter(|row| wanted(&row.key)).take(limit - rows.len()));
             }
         }
         bad.is_none()

@@ -17,11 +17,16 @@ impl Digest {
     /// The hash of `bytes` in a domain of its own.
     #[must_use]
     pub fn of(domain: &str, bytes: &[u8]) -> Self {
+        let mut hasher = Self::hasher(domain);
+        hasher.update(bytes);
+        Self(hasher.finalize().into())
+    }
+
+    fn hasher(domain: &str) -> Sha256 {
         let mut hasher = Sha256::new();
         hasher.update(domain.as_bytes());
         hasher.update([0]);
-        hasher.update(bytes);
-        Self(hasher.finalize().into())
+        hasher
     }
 
     fn nibble(&self, depth: usize) -> usize {
@@ -44,69 +49,69 @@ impl fmt::Debug for Digest {
 
 #[derive(Clone)]
 enum Node {
-    Leaf { key: Digest, value: Digest },
-    Branch { children: Arc<[Option<Node>; 16]>, hash: Digest },
+    /// The hash is over key and value.
+    Leaf { key: Digest, hash: Digest },
+    /// The hash is over the hashes of the children.
+    Branch { children: Arc<Children>, hash: Digest },
 }
 
+type Children = [Option<Node>; 16];
+
 impl Node {
-    fn hash(&self) -> Digest {
-        match self {
-            Self::Leaf { key, value } => Digest::of("leaf", &[key.0, value.0].concat()),
-            Self::Branch { hash, .. } => *hash,
-        }
+    fn leaf(key: Digest, value: Digest) -> Self {
+        Self::Leaf { key, hash: Digest::of("leaf", &[key.0, value.0].concat()) }
     }
 
-    fn branch(children: [Option<Self>; 16]) -> Self {
-        let mut bytes = Vec::with_capacity(16 * 33);
-        for child in &children {
+    fn branch(children: Arc<Children>) -> Self {
+        let mut hasher = Digest::hasher("branch");
+        for child in children.iter() {
             match child {
-                None => bytes.push(0),
+                None => hasher.update([0]),
                 Some(child) => {
-                    bytes.push(1);
-                    bytes.extend(child.hash().0);
+                    hasher.update([1]);
+                    hasher.update(child.hash().0);
                 }
             }
         }
-        Self::Branch { hash: Digest::of("branch", &bytes), children: Arc::new(children) }
+        Self::Branch { hash: Digest(hasher.finalize().into()), children }
     }
 
-    fn insert(self, depth: usize, key: Digest, value: Digest) -> Self {
+    fn hash(&self) -> Digest {
         match self {
-            Self::Leaf { key: old, .. } if old == key => Self::Leaf { key, value },
-            Self::Leaf { key: old, value: old_value } => {
-                let mut children = [const { None }; 16];
-                children[old.nibble(depth)] = Some(Self::Leaf { key: old, value: old_value });
-                let slot = &mut children[key.nibble(depth)];
-                *slot = Some(match slot.take() {
-                    None => Self::Leaf { key, value },
-                    Some(node) => node.insert(depth + 1, key, value),
-                });
-                Self::branch(children)
-            }
-            Self::Branch { children, .. } => {
-                let mut children = Arc::unwrap_or_clone(children);
-                let slot = &mut children[key.nibble(depth)];
-                *slot = Some(match slot.take() {
-                    None => Self::Leaf { key, value },
-                    Some(node) => node.insert(depth + 1, key, value),
-                });
-                Self::branch(children)
-            }
+            Self::Leaf { hash, .. } | Self::Branch { hash, .. } => *hash,
         }
+    }
+
+    /// Puts in a leaf.
+    fn insert(self, depth: usize, key: Digest, leaf: Self) -> Self {
+        let mut children = match self {
+            Self::Leaf { key: old, .. } if old == key => return leaf,
+            Self::Leaf { key: old, .. } => {
+                let mut children = [const { None }; 16];
+                children[old.nibble(depth)] = Some(self);
+                Arc::new(children)
+            }
+            Self::Branch { children, .. } => children,
+        };
+        let slot = &mut Arc::make_mut(&mut children)[key.nibble(depth)];
+        *slot = Some(match slot.take() {
+            None => leaf,
+            Some(node) => node.insert(depth + 1, key, leaf),
+        });
+        Self::branch(children)
     }
 
     fn remove(self, depth: usize, key: &Digest) -> Option<Self> {
         match self {
             Self::Leaf { key: old, .. } if old == *key => None,
             Self::Leaf { .. } => Some(self),
-            Self::Branch { children, .. } => {
-                let mut children = Arc::unwrap_or_clone(children);
-                let slot = &mut children[key.nibble(depth)];
+            Self::Branch { mut children, .. } => {
+                let slot = &mut Arc::make_mut(&mut children)[key.nibble(depth)];
                 *slot = slot.take().and_then(|node| node.remove(depth + 1, key));
                 let mut left = children.iter().flatten();
                 match (left.next(), left.next()) {
                     (None, _) => None,
-                    (Some(Self::Leaf { key, value }), None) => Some(Self::Leaf { key: *key, value: *value }),
+                    (Some(leaf @ Self::Leaf { .. }), None) => Some(leaf.clone()),
                     _ => Some(Self::branch(children)),
                 }
             }
@@ -127,9 +132,10 @@ impl HashTree {
 
     /// Sets the value hash under a key hash.
     pub fn insert(&mut self, key: Digest, value: Digest) {
+        let leaf = Node::leaf(key, value);
         self.0 = Some(match self.0.take() {
-            None => Node::Leaf { key, value },
-            Some(node) => node.insert(0, key, value),
+            None => leaf,
+            Some(node) => node.insert(0, key, leaf),
         });
     }
 

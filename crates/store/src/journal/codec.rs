@@ -81,7 +81,8 @@ pub(crate) fn encode<'v, T: Value<'v>>(value: &T) -> Vec<u8> {
     let size = options().serialized_size(value).expect("values are bounded");
     let mut bytes = Vec::with_capacity(1 + size as usize);
     bytes.push(T::FORMAT);
-    options().serialize_into(&mut bytes, value).expect("values are bounded and a vector takes all bytes");
+    // The limit was judged with the size.
+    options().with_no_limit().serialize_into(&mut bytes, value).expect("a vector takes all bytes");
     bytes
 }
 

@@ -12,8 +12,8 @@ use tidegate_harness::report;
 
 use crate::ONE_AT_A_TIME;
 
-/// Far from the ports of a cluster that somebody has running.
-pub const PORT_OFFSET: u16 = 20_000;
+/// Far from the ports of a cluster that somebody has running, and below those that other tests draw.
+pub const PORT_OFFSET: u16 = 3_000;
 
 /// Starts a development cluster in `folder` and waits until it is ready; returns what it printed.
 pub async fn start(folder: &std::path::Path) -> (Child, Vec<String>) {

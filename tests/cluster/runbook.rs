@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use tidegate_harness::{binary, cluster};
+use tidegate_harness::{binary, ports};
 
 use crate::ONE_AT_A_TIME;
 use crate::console::{self, Step};
@@ -40,12 +40,12 @@ impl Site {
         let mut addresses = Vec::new();
         for node in 1..=NODES {
             for base in [7_400, 7_500, 7_600] {
-                addresses.push((format!("127.0.0.1:{}", base + node), cluster::free_address().to_string()));
+                addresses.push((format!("127.0.0.1:{}", base + node), ports::free_address().to_string()));
             }
         }
         for edge in 1..=EDGES {
             for base in [7_410, 7_510] {
-                addresses.push((format!("127.0.0.1:{}", base + edge), cluster::free_address().to_string()));
+                addresses.push((format!("127.0.0.1:{}", base + edge), ports::free_address().to_string()));
             }
         }
         let site = Self { folder, addresses };

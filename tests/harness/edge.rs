@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::cluster::free_address;
 use crate::http::Device;
+use crate::ports::free_address;
 use crate::{binary, wait};
 
 /// Draws of an upstream: with three to choose from, one is missed so often once in ten million times.

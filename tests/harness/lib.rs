@@ -13,6 +13,7 @@ pub mod folder;
 pub mod http;
 pub mod link;
 pub mod load;
+pub mod ports;
 pub mod process;
 pub mod report;
 pub mod small_disk;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use http::uri::PathAndQuery;
 use tempfile::TempDir;
-use tidegate_harness::cluster::free_address;
+use tidegate_harness::ports::free_address;
 use tidegate_harness::wait;
 use tonic::codec::Streaming;
 use tonic::transport::{Channel, Endpoint};

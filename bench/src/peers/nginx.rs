@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tempfile::TempDir;
-use tidegate_harness::cluster::free_address;
+use tidegate_harness::ports::free_address;
 use tidegate_harness::wait;
 
 /// Debian keeps it out of a user's path.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::json;
 use tempfile::TempDir;
-use tidegate_harness::cluster::free_address;
+use tidegate_harness::ports::free_address;
 use tidegate_harness::wait;
 
 /// Where it was installed: `UNLEASH_EDGE` names the program, else it is looked for in the path.

@@ -1,6 +1,9 @@
 //! Nodes of real files and sockets within one test process, and calls to them.
 #![allow(clippy::unwrap_used, dead_code, reason = "tests; not every test uses every call")]
 
+#[path = "../../../../tests/harness/ports.rs"]
+mod ports;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,9 +17,9 @@ use tonic::transport::{Channel, Endpoint};
 
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A port that nobody had a moment ago.
+/// A port that nobody had a moment ago, and that no outgoing connection takes before the node listens.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    ports::free_address().port()
 }
 
 /// Settings of a node in `folder`, all listeners on loopback, with more settings as (key, value).

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use imbl::{OrdMap, OrdSet};
+use imbl::OrdMap;
 use tidegate_model::{Command, Digest, Principal, RequestId, SteerStep, Timestamp, Verb};
 
 use crate::limits;
@@ -34,9 +34,10 @@ pub type Remembered = (RequestKey, RequestRecord);
 pub struct RequestTable {
     /// By log index. Log time never goes back, so index order is age order.
     by_index: OrdMap<u64, Arc<Remembered>>,
-    // Invariant: exactly the hash of the key and the index of each. Numbers lie side by side in the tree; keys would be
-    // looked up one by one all over the memory, which took longer than carrying out a command.
-    by_hash: OrdSet<(u64, u64)>,
+    // Invariant: exactly the index of each, by the hash of its key and a number that counts those of one hash, oldest first
+    // and from 0. Numbers lie side by side in the tree; keys would be looked up one by one all over the memory, which took
+    // longer than carrying out a command.
+    by_hash: OrdMap<(u64, u32), u64>,
     /// How many answers this table stands for without holding them; see [`RequestTable::counted`].
     counted: usize,
 }
@@ -73,17 +74,16 @@ impl RequestTable {
     }
 
     fn find(&self, hash: u64, is_meant: impl Fn(&RequestKey) -> bool) -> Option<&RequestRecord> {
-        let mut next = Some((hash, 0));
-        while let Some(from) = next {
-            // Mostly there is none, else hardly ever more than one.
-            let (_, index) = self.by_hash.get_next(&from).filter(|(found, _)| *found == hash)?;
-            let (key, record) = self.by_index.get(index)?.as_ref();
-            if is_meant(key) {
-                return Some(record);
-            }
-            next = index.checked_add(1).map(|index| (hash, index));
-        }
-        None
+        // Mostly there is none, else hardly ever more than one.
+        self.of_hash(hash).find_map(|index| {
+            let (key, record) = self.by_index.get(&index)?.as_ref();
+            is_meant(key).then_some(record)
+        })
+    }
+
+    /// Log indexes of the answers whose keys have this hash.
+    fn of_hash(&self, hash: u64) -> impl Iterator<Item = u64> {
+        (0..).map_while(move |number| self.by_hash.get(&(hash, number)).copied())
     }
 
     /// All remembered answers, oldest first.
@@ -103,7 +103,8 @@ impl RequestTable {
         if self.by_index.contains_key(&index) || self.find(hash, |taken| taken == key).is_some() {
             return false;
         }
-        self.by_hash.insert((hash, index));
+        let taken = self.of_hash(hash).zip(1..).last().map_or(0, |(_, number)| number);
+        self.by_hash.insert((hash, taken), index);
         self.by_index.insert(index, answer);
         true
     }
@@ -118,7 +119,18 @@ impl RequestTable {
             }
             let (index, hash) = (*index, hash_of(&key.0, &key.1));
             self.by_index.remove(&index);
-            self.by_hash.remove(&(hash, index));
+            self.forget_hash(hash, index);
+        }
+    }
+
+    /// Forgets where an answer lies; those after it of its hash move down by one.
+    fn forget_hash(&mut self, hash: u64, index: u64) {
+        let from_it: Vec<(u32, u64)> = (0..).zip(self.of_hash(hash)).skip_while(|(_, found)| *found != index).collect();
+        for ((number, _), (_, next)) in from_it.iter().zip(from_it.iter().skip(1)) {
+            self.by_hash.insert((hash, *number), *next);
+        }
+        if let Some((last, _)) = from_it.last() {
+            self.by_hash.remove(&(hash, *last));
         }
     }
 }
@@ -193,15 +205,22 @@ mod tests {
     fn keys_of_one_hash_are_told_apart() {
         let mut table = RequestTable::default();
         (1..=3).for_each(|number| assert!(remember(&mut table, number, 100)));
-        let hashes: Vec<(u64, u64)> = table.by_hash.iter().copied().collect();
         // As if all of them had the hash of the first.
         let one = hash_of(&Principal::new("ops").unwrap(), &RequestId::new("q1").unwrap());
-        table.by_hash = hashes.iter().map(|(_, index)| (one, *index)).collect();
-        for (number, expected) in [(1, Some(1)), (2, Some(2)), (3, Some(3)), (4, None)] {
+        table.by_hash = (0..).zip(1..=3_u64).map(|(number, index)| ((one, number), index)).collect();
+        let found = |table: &RequestTable, number: u64| {
             let key = (Principal::new("ops").unwrap(), RequestId::new(&format!("q{number}")).unwrap());
-            assert_eq!(table.find(one, |known| *known == key).map(|record| record.index), expected);
-        }
+            table.find(one, |known| *known == key).map(|record| record.index)
+        };
+        assert_eq!([1, 2, 3, 4].map(|number| found(&table, number)), [Some(1), Some(2), Some(3), None]);
         assert!(table.get(&Principal::new("dev").unwrap(), &RequestId::new("q1").unwrap()).is_none());
+        // Whichever goes, the others are found, and their numbers have no hole.
+        for (gone, left) in [(1, [None, Some(2), Some(3)]), (2, [Some(1), None, Some(3)]), (3, [Some(1), Some(2), None])] {
+            let mut table = table.clone();
+            table.forget_hash(one, gone);
+            assert_eq!([1, 2, 3].map(|number| found(&table, number)), left);
+            assert_eq!(table.by_hash.keys().map(|(_, number)| *number).collect::<Vec<_>>(), [0, 1]);
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod faults;
 mod freshness;
 mod guide;
 mod members;
+mod memory;
 mod operations;
 mod pause;
 mod replay;

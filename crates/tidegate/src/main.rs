@@ -10,6 +10,7 @@ mod diff;
 mod exit;
 mod files;
 mod fleet;
+mod memory;
 mod names;
 mod output;
 mod settings;
@@ -28,6 +29,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if matches!(cli.command, Command::Serve(_) | Command::Edge(_)) {
+        memory::keep();
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&Failure::Local(anyhow::Error::new(error).context("cannot start the runtime"))),

@@ -130,8 +130,12 @@ impl Measured {
 }
 
 fn catalogs(quick: bool) -> Vec<Named> {
-    let axes = AXES.iter().filter(|(name, _)| !quick || name.starts_with("releases")).flat_map(|(_, axis)| axis.iter().copied());
-    [TYPICAL, LARGE].into_iter().chain(axes).chain((!quick).then_some(LARGEST)).collect()
+    [TYPICAL, LARGE].into_iter().chain(axes(quick)).chain((!quick).then_some(LARGEST)).collect()
+}
+
+/// The steps of all axes; when it has to be quick, only of the one that grows longest.
+fn axes(quick: bool) -> impl Iterator<Item = Named> {
+    AXES.iter().filter(move |(name, _)| !quick || name.starts_with("releases")).flat_map(|(_, axis)| axis.iter().copied())
 }
 
 /// Those whose instructions are counted. A million objects take a quarter of an hour to build under valgrind, so that of the axes
@@ -141,8 +145,7 @@ fn counted(quick: bool) -> Vec<Named> {
         let shape = named.shape;
         shape.releases <= 10_000 && shape.devices + shape.overrides + shape.holds <= 20_000 && shape.products <= 100
     };
-    let axes = AXES.iter().flat_map(|(_, axis)| axis.iter().copied()).filter(is_small);
-    [TYPICAL].into_iter().chain((!quick).then_some(LARGE)).chain(axes).collect()
+    [TYPICAL].into_iter().chain((!quick).then_some(LARGE)).chain(axes(quick).filter(is_small)).collect()
 }
 
 fn measure(named: Named, quick: bool) -> Row {

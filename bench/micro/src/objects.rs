@@ -240,7 +240,7 @@ pub(super) fn device(device: usize, cohorts: usize) -> Device {
         key: key(device),
         product: product_id(0),
         cohort: by_hand.then(|| cohort_id(cohort)),
-        attributes,
+        attributes: attributes.into_iter().collect(),
         tags: texts(&[TAGS[1 + device % 5], TAGS[1 + device / 5 % 5]]),
         state: DeviceState::Active,
         security_epoch: 1,

@@ -46,7 +46,7 @@ impl DeviceFacts for Known<'_> {
     // As decisions see it: of a registered device the record alone speaks for authoritative attributes and tags.
     fn attribute(&self, name: &str) -> Option<&str> {
         let Some(record) = self.record else { return self.told(name) };
-        let recorded = || record.attributes.get(name).map(String::as_str);
+        let recorded = || record.attributes.get(name);
         if name == "cohort" {
             return record.cohort.as_ref().map(CohortId::as_str).or_else(recorded);
         }

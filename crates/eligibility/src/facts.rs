@@ -1,7 +1,5 @@
 //! What is known of the device at the moment of a check: its record and the request, put together.
 
-use std::ops::Bound;
-
 use tidegate_model::device::is_authoritative;
 use tidegate_model::{CohortId, Device, DeviceFacts, DottedVersion};
 
@@ -27,15 +25,8 @@ impl<'a> Facts<'a> {
     pub(crate) fn framework(&self, name: &str) -> Option<DottedVersion> {
         let names_it = |attribute: &str| attribute.strip_prefix(FRAMEWORK_PREFIX) == Some(name);
         let told = self.request.attributes.iter().find(|(attribute, _)| names_it(attribute)).map(|(_, version)| *version);
-        let recorded = || {
-            // A range, because putting the name together would allocate.
-            let from = (Bound::Included(FRAMEWORK_PREFIX), Bound::Unbounded);
-            let mut rows = self.device?.attributes.range::<str, _>(from);
-            rows.by_ref()
-                .take_while(|(attribute, _)| attribute.starts_with(FRAMEWORK_PREFIX))
-                .find(|(attribute, _)| names_it(attribute))
-                .map(|(_, version)| version.as_str())
-        };
+        // All of them, because putting the name together would allocate; there are few.
+        let recorded = || self.device?.attributes.iter().find(|(attribute, _)| names_it(attribute)).map(|(_, version)| version);
         DottedVersion::read(told.or_else(recorded)?)
     }
 
@@ -55,7 +46,7 @@ impl<'a> Facts<'a> {
     /// The device's attribute, living as long as record and request.
     fn find(&self, name: &str) -> Option<&'a str> {
         let Some(device) = self.device else { return self.request.attribute(name) };
-        let recorded = || device.attributes.get(name).map(String::as_str);
+        let recorded = || device.attributes.get(name);
         if name == "cohort" {
             return device.cohort.as_ref().map(CohortId::as_str).or_else(recorded);
         }
@@ -83,7 +74,7 @@ impl DeviceFacts for Facts<'_> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
 
     use tidegate_model::{DeviceKey, DeviceState, ProductId};
 
@@ -93,8 +84,7 @@ mod tests {
     fn a_record_speaks_for_itself_and_the_device_for_what_only_it_knows() {
         let attributes = [("region", "eu"), ("model", "akita"), ("os", "14"), ("framework.sdk", "15.04")];
         let request = Request { product: "os", attributes: &attributes, tags: &["canary"], ..Request::default() };
-        let pairs =
-            |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<BTreeMap<_, _>>();
+        let pairs = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let device = Device {
             key: DeviceKey::new("d").unwrap(),
             product: ProductId::new("os").unwrap(),

@@ -217,7 +217,7 @@ impl World {
             key: device_key(key),
             product: ProductId::new("os").unwrap(),
             cohort: None,
-            attributes: BTreeMap::new(),
+            attributes: tidegate_model::Attributes::default(),
             tags: BTreeSet::new(),
             state: DeviceState::Active,
             security_epoch: 0,

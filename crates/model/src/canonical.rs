@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::attributes::Attributes;
 use crate::digest::Digest;
 use crate::ids::ProductId;
 use crate::object::{Object, ObjectRef};
@@ -164,6 +165,17 @@ impl<T: Canonical + Ord + Clone> Canonical for imbl::OrdSet<T> {
     fn encode(&self, out: &mut Vec<u8>) {
         length(self.len(), out);
         self.iter().for_each(|item| item.encode(out));
+    }
+}
+
+/// As a map of texts.
+impl Canonical for Attributes {
+    fn encode(&self, out: &mut Vec<u8>) {
+        length(self.len(), out);
+        for (name, value) in self.iter() {
+            name.encode(out);
+            value.encode(out);
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Device records: what the registry says of a device, which the device cannot contradict.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use crate::attributes::Attributes;
 use crate::ids::{CohortId, DeviceKey, ProductId};
 use crate::selector::DeviceFacts;
 
@@ -24,7 +25,7 @@ pub struct Device {
     /// The cohort it was put in by hand.
     pub cohort: Option<CohortId>,
     /// What the registry knows.
-    pub attributes: BTreeMap<String, String>,
+    pub attributes: Attributes,
     /// Tags; authoritative.
     pub tags: BTreeSet<String>,
     /// Whether it is still in service.
@@ -48,7 +49,7 @@ impl DeviceFacts for Device {
     }
 
     fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.get(name).map(String::as_str)
+        self.attributes.get(name)
     }
 
     fn has_tag(&self, tag: &str) -> bool {

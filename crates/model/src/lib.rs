@@ -6,6 +6,7 @@
 //! and [`object::Object`], one entry of it. The words are those of `docs/reference/glossary.md`.
 
 pub mod attestation;
+pub mod attributes;
 pub mod bundle;
 pub mod canonical;
 pub mod catalog;
@@ -34,6 +35,7 @@ pub mod validate;
 pub mod version;
 
 pub use attestation::Attestation;
+pub use attributes::Attributes;
 pub use bundle::{Artifact, Bundle, BundleState, Provides, Signature};
 pub use catalog::{Catalog, CatalogChange};
 pub use cohort::Cohort;

@@ -195,7 +195,7 @@ impl DeviceFacts for Device<'_> {
 
     fn attribute(&self, name: &str) -> Option<&str> {
         let Some(record) = self.record else { return self.request.attribute(name) };
-        let recorded = record.attributes.get(name).map(String::as_str);
+        let recorded = record.attributes.get(name);
         match name {
             "cohort" => record.cohort.as_ref().map(tidegate_model::CohortId::as_str).or(recorded),
             name if AUTHORITATIVE_ATTRIBUTES.contains(&name) => recorded,

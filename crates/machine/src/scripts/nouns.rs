@@ -1,7 +1,5 @@
 //! Documents as scripts write them.
 
-use std::collections::BTreeMap;
-
 use tidegate_model::{
     AttestationKind, AttestationSpec, Basis, Bundle, BundleId, BundleState, Cohort, CohortId, Device, DeviceKey, DeviceState,
     DomainOrder, Domains, Exclusion, ExclusionId, ExclusionScope, Exposure, Gate, HoldId, HoldKind, HoldScope, HoldSpec,
@@ -31,7 +29,7 @@ pub(super) fn spec(noun: &str, args: &Args) -> Option<Spec> {
             key: DeviceKey::new(args.word(0)).unwrap(),
             product: product_id(args),
             cohort: args.get("cohort").map(|id| CohortId::new(id).unwrap()),
-            attributes: BTreeMap::new(),
+            attributes: tidegate_model::Attributes::default(),
             tags: args.list("tags").map(str::to_owned).collect(),
             state: if args.is("decommissioned") { DeviceState::Decommissioned } else { DeviceState::Active },
             security_epoch: args.get("epoch").map_or(0, |epoch| epoch.parse().unwrap()),

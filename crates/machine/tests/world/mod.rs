@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -338,7 +338,7 @@ fn spec() -> impl Strategy<Value = Spec> {
             key: DeviceKey::new(&format!("d{number}")).unwrap(),
             product: os(),
             cohort: cohort.map(cohort_id),
-            attributes: BTreeMap::new(),
+            attributes: tidegate_model::Attributes::default(),
             tags: BTreeSet::new(),
             state: DeviceState::Active,
             security_epoch: u64::from(number),

@@ -10,7 +10,7 @@ pub fn device(fields: &mut Fields<'_, '_, '_>) -> Option<Device> {
     let key = fields.required("id", checked(DeviceKey::new));
     let product = fields.required("product", checked(ProductId::new));
     let cohort = fields.optional("cohort", checked(CohortId::new));
-    let attributes = fields.optional("attributes", map(text)).unwrap_or_default();
+    let attributes = fields.optional("attributes", map(text)).unwrap_or_default().into_iter().collect();
     let tags = fields.optional("tags", texts).unwrap_or_default();
     let state = fields
         .optional("state", word(&[("active", DeviceState::Active), ("decommissioned", DeviceState::Decommissioned)]))

@@ -13,7 +13,7 @@ impl Device {
     pub fn validate(&self) -> Vec<Invalid> {
         let mut broken = Broken::default();
         broken.count("attributes", self.attributes.len(), 0, limits::ATTRIBUTES_MAX);
-        for (key, value) in &self.attributes {
+        for (key, value) in self.attributes.iter() {
             broken.name("attributes", key);
             broken.name(&format!("attributes.{key}"), value);
         }

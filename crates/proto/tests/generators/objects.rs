@@ -271,7 +271,7 @@ pub fn device() -> BoxedStrategy<Device> {
             key,
             product,
             cohort,
-            attributes,
+            attributes: attributes.into_iter().collect(),
             tags,
             state,
             security_epoch,

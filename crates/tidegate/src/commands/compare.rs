@@ -118,7 +118,7 @@ fn registered(before: &Snapshot, defaults: &Defaults, each: &mut impl FnMut(Chec
     }
     for record in records.values() {
         let device = &record.body;
-        let attributes = device.attributes.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let attributes = device.attributes.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         each(defaults.complete(CheckRequest {
             product: device.product.to_string(),
             device: Some(device.key.to_string()),

@@ -318,7 +318,7 @@ fn devices() -> impl Strategy<Value = Device> {
             key: DeviceKey::new(&key).expect("no control characters"),
             product,
             cohort,
-            attributes,
+            attributes: attributes.into_iter().collect(),
             tags,
             state,
             security_epoch,

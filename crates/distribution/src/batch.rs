@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tidegate_model::{Catalog, CatalogChange, ProductId};
 
-use crate::limits::RECENT_CHANGES_MAX;
+use crate::limits::{RECENT_CHANGES_MAX, ROOTS_EVERY};
 use crate::roots::Roots;
 
 /// All changes of one config version, with the content they brought.
@@ -15,19 +15,30 @@ pub struct Batch {
     pub config_version: u64,
     /// One per object, in an order in which a catalog can be brought forward.
     pub changes: Arc<[CatalogChange]>,
-    facts: Option<Arc<Facts>>,
-}
-
-/// What only those know who saw the catalog before and after.
-#[derive(Debug)]
-struct Facts {
-    /// One per change.
-    products: Vec<Option<ProductId>>,
-    roots: Roots,
+    /// One per change, where they are known: only those know who saw the catalog before and after.
+    products: Option<Arc<[Option<ProductId>]>>,
+    /// What the catalog hashed to after them.
+    roots: Option<Roots>,
 }
 
 impl Batch {
-    /// The changes that led from `before` to `after`; `roots` are those of `before`. Also gives the roots of `after`.
+    /// The changes that led to `after`; `replaced` are the products of what each of them took the place of.
+    #[must_use]
+    pub fn after<'p>(
+        config_version: u64,
+        changes: Arc<[CatalogChange]>,
+        replaced: impl IntoIterator<Item = &'p Option<ProductId>>,
+        after: &Catalog,
+    ) -> Self {
+        let product = |(change, old): (&CatalogChange, &Option<ProductId>)| match change {
+            CatalogChange::Put(object) => after.product_of(object),
+            CatalogChange::Remove(_) => old.clone(),
+        };
+        let products = changes.iter().zip(replaced).map(product).collect();
+        Self { config_version, changes, products: Some(products), roots: None }
+    }
+
+    /// The same with the catalog before at hand, and vouched for. Also gives the roots of `after`.
     #[must_use]
     pub fn between(
         config_version: u64,
@@ -36,50 +47,56 @@ impl Batch {
         roots: &Roots,
         changes: Arc<[CatalogChange]>,
     ) -> (Self, Roots) {
-        let product_in = |catalog: &Catalog, change: &CatalogChange| {
-            catalog.get(&change.reference()).and_then(|object| catalog.product_of(&object))
-        };
-        let mut touched: Vec<Option<ProductId>> = Vec::with_capacity(changes.len());
-        let mut products = Vec::with_capacity(changes.len());
-        for change in changes.iter() {
-            let old = product_in(before, change);
-            products.push(match change {
-                CatalogChange::Put(object) => after.product_of(object),
-                CatalogChange::Remove(_) => old.clone(),
-            });
-            touched.push(old);
-        }
-        let roots = roots.after(after, touched.iter().chain(&products));
-        let facts = Facts { products, roots: roots.clone() };
-        (Self { config_version, changes, facts: Some(Arc::new(facts)) }, roots)
+        let old = |change: &CatalogChange| before.get(&change.reference()).and_then(|object| before.product_of(&object));
+        let replaced: Vec<Option<ProductId>> = changes.iter().map(old).collect();
+        let mut roots = roots.clone();
+        let mut batch = Self::after(config_version, changes, &replaced, after);
+        roots.bring_to(after, replaced.iter().chain(batch.products()));
+        batch.vouch(roots.clone());
+        (batch, roots)
+    }
+
+    /// The products of the objects that were put and of those that were removed, where they are known.
+    pub fn products(&self) -> impl Iterator<Item = &Option<ProductId>> {
+        self.products.iter().flat_map(|products| products.iter())
+    }
+
+    /// Notes what the catalog hashed to after these changes, for whoever follows up to here.
+    pub fn vouch(&mut self, roots: Roots) {
+        self.roots = Some(roots);
     }
 
     /// Changes of which nothing else is known, as they come out of a history.
     #[must_use]
     pub fn bare(config_version: u64, changes: Arc<[CatalogChange]>) -> Self {
-        Self { config_version, changes, facts: None }
+        Self { config_version, changes, products: None, roots: None }
     }
 
     /// The roots after these changes, where they are known.
     #[must_use]
     pub fn roots(&self) -> Option<&Roots> {
-        self.facts.as_ref().map(|facts| &facts.roots)
+        self.roots.as_ref()
     }
 
     /// The changes with the product of each: the outer `None` where it is not known, the inner one for cluster-wide objects.
     pub fn with_products(&self) -> impl Iterator<Item = (&CatalogChange, Option<Option<&ProductId>>)> {
         self.changes.iter().enumerate().map(|(at, change)| {
-            let product = self.facts.as_ref().map(|facts| facts.products.get(at).and_then(Option::as_ref));
+            let product = self.products.as_ref().map(|products| products.get(at).and_then(Option::as_ref));
             (change, product)
         })
     }
 }
 
 /// The newest batches, so that followers need not reconstruct them.
+///
+/// Roots are kept with the newest one, which whoever follows reaches, and with one now and then for those who are far behind
+/// (see [`ROOTS_EVERY`]): they take several times the room of a change.
 #[derive(Debug, Default)]
 pub struct Recent {
     batches: VecDeque<Batch>,
     changes: usize,
+    /// Batches since the one before the newest that keeps its roots.
+    unvouched: usize,
     /// Everything after this config version is in `batches`.
     floor: u64,
 }
@@ -95,12 +112,24 @@ impl Recent {
     pub fn extend(&mut self, batches: impl IntoIterator<Item = Batch>) {
         for batch in batches {
             self.changes += batch.changes.len();
+            self.forget_roots();
             self.batches.push_back(batch);
         }
         while self.changes > RECENT_CHANGES_MAX && self.batches.len() > 1 {
             let Some(oldest) = self.batches.pop_front() else { return };
             self.changes -= oldest.changes.len();
             self.floor = oldest.config_version;
+        }
+    }
+
+    /// The newest batch is not the newest any more.
+    fn forget_roots(&mut self) {
+        let Some(last) = self.batches.back_mut() else { return };
+        if last.roots.is_some() && self.unvouched + 1 >= ROOTS_EVERY {
+            self.unvouched = 0;
+        } else {
+            self.unvouched += 1;
+            last.roots = None;
         }
     }
 

@@ -7,6 +7,9 @@ pub const PRODUCTS_MAX: usize = 64;
 /// Changes with their content that are kept in memory for followers. Beyond it the oldest config versions go, and a
 /// follower that asks for them gets the whole catalog instead.
 pub const RECENT_CHANGES_MAX: usize = 50_000;
+/// Of so many config versions in memory, one keeps what its catalog hashed to, and the newest does. A follower that is far
+/// behind takes in what lies between on trust until then, and shows none of it before.
+pub const ROOTS_EVERY: usize = 64;
 /// Objects in one message of a snapshot.
 pub const STREAM_OBJECTS_MAX: usize = 500;
 /// Bytes of objects in one message of a snapshot, unless one object alone has more. Small, so that a stop that happens

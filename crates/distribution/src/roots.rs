@@ -21,20 +21,19 @@ impl Roots {
         Self { products, digest: Arc::default() }
     }
 
-    /// The roots of `catalog`, which differs from the one that these belong to in objects of `touched` only.
-    #[must_use]
-    pub fn after<'a>(&self, catalog: &Catalog, touched: impl IntoIterator<Item = &'a Option<ProductId>>) -> Self {
+    /// Makes them those of `catalog`, which differs from the one that they belong to in objects of `touched` only.
+    /// Costs a hash for each branch that changed since somebody asked last, so rather once for many changes.
+    pub fn bring_to<'a>(&mut self, catalog: &Catalog, touched: impl IntoIterator<Item = &'a Option<ProductId>>) {
         let empty = Catalog::default().product_root(None);
-        let mut products = self.products.clone();
         for product in touched {
             let root = catalog.product_root(product.as_ref());
             if root == empty {
-                products.remove(product);
-            } else if products.get(product) != Some(&root) {
-                products.insert(product.clone(), root);
+                self.products.remove(product);
+            } else if self.products.get(product) != Some(&root) {
+                self.products.insert(product.clone(), root);
             }
         }
-        Self { products, digest: Arc::default() }
+        self.digest = Arc::default();
     }
 
     /// The digest of the whole catalog.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use tidegate_model::{CatalogChange, Digest, Entry};
+use tidegate_model::{Catalog, CatalogChange, Digest, Entry, ProductId};
 
 use crate::audit::{self, AuditRecord};
 use crate::commands;
@@ -25,11 +25,23 @@ pub struct Applied {
     pub result: Result<Outcome, Rejection>,
     /// How the catalog changed: one change per object, its new content or its removal. These are also the rows for the
     /// history of the objects. Policies come after their release, so that a catalog can be brought forward with them.
-    pub changes: Vec<CatalogChange>,
+    pub changes: Arc<[CatalogChange]>,
+    /// What each of them took the place of.
+    pub replaced: Vec<Replaced>,
     /// The record for the audit.
     pub audit: AuditRecord,
     /// Whether the answer was remembered: the entry was a retry and had no effect.
     pub replayed: bool,
+}
+
+/// What an object was before a change. Told here so that nobody has to keep the catalog of before: while it is held, each
+/// entry copies its way through the tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replaced {
+    /// Its compare-and-set number; 0 if there was none of this name.
+    pub version: u64,
+    /// The product that it belonged to; `None` for one of the whole cluster and for one that was not there.
+    pub product: Option<ProductId>,
 }
 
 /// Applies the entry at `index`. Total and deterministic: it depends on nothing but its arguments, never panics, and a
@@ -42,12 +54,12 @@ pub fn apply(state: &mut State, index: u64, entry: &Entry) -> Applied {
     let digest = entry.command.digest();
     let refusal = |state: &State, cause: Cause| cause.into_rejection(|object| version_of(state, object));
     let (result, changes, replayed) = match admit(state, entry, digest) {
-        Err(cause) => (Err(refusal(state, cause)), Vec::new(), false),
-        Ok(Admitted::Replay(result)) => (result, Vec::new(), true),
+        Err(cause) => (Err(refusal(state, cause)), Changes::default(), false),
+        Ok(Admitted::Replay(result)) => (result, Changes::default(), true),
         Ok(Admitted::New) => {
             let (result, changes) = match carry_out(state, index, entry) {
                 Ok((outcome, changes)) => (Ok(outcome), changes),
-                Err(cause) => (Err(refusal(state, cause)), Vec::new()),
+                Err(cause) => (Err(refusal(state, cause)), Changes::default()),
             };
             let record = RequestRecord { digest, index, at: state.log_time, result: result.clone() };
             let key = (entry.principal.clone(), entry.request_id.clone());
@@ -55,8 +67,9 @@ pub fn apply(state: &mut State, index: u64, entry: &Entry) -> Applied {
             (result, changes, false)
         }
     };
+    let (changes, replaced) = changes;
     let audit = write_audit(state, entry, digest, &result, &changes, replayed);
-    Applied { result, changes, audit, replayed }
+    Applied { result, changes: changes.into(), replaced, audit, replayed }
 }
 
 /// Notes an entry that holds no command (blank, membership): only the applied index moves.
@@ -91,12 +104,16 @@ fn admit(state: &State, entry: &Entry, digest: Digest) -> Result<Admitted, Cause
     }
 }
 
+/// Changes, and what each of them took the place of.
+type Changes = (Vec<CatalogChange>, Vec<Replaced>);
+
 /// The command itself. Nothing of it is visible in the state unless all of it succeeded.
-fn carry_out(state: &mut State, index: u64, entry: &Entry) -> Result<(Outcome, Vec<CatalogChange>), Cause> {
+fn carry_out(state: &mut State, index: u64, entry: &Entry) -> Result<(Outcome, Changes), Cause> {
     let config_version = state.genesis.version_base.saturating_add(index);
     let mut edit = Edit::new(state, config_version, entry);
     commands::carry_out(&mut edit, &entry.command)?;
     let done = edit.finish();
+    let replaced = done.changes.iter().map(|change| replaced_by(&state.catalog, change)).collect();
     if !done.changes.is_empty() {
         state.config_version = config_version;
         for change in &done.changes {
@@ -109,7 +126,13 @@ fn carry_out(state: &mut State, index: u64, entry: &Entry) -> Result<(Outcome, V
     state.tokens = done.tokens;
     state.auth_epoch = done.auth_epoch;
     let outcome = Outcome { config_version: state.config_version, objects: done.objects, warnings: done.warnings };
-    Ok((outcome, done.changes))
+    Ok((outcome, (done.changes, replaced)))
+}
+
+fn replaced_by(before: &Catalog, change: &CatalogChange) -> Replaced {
+    before
+        .get(&change.reference())
+        .map_or_else(Replaced::default, |object| Replaced { version: object.version(), product: before.product_of(&object) })
 }
 
 fn write_audit(

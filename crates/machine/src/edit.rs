@@ -206,7 +206,9 @@ impl Edit {
         // Parts before what they belong to when removing: the order of kinds, backwards.
         removes.reverse();
         puts.append(&mut removes);
-        let objects = self.named.iter().chain(&others).filter_map(|name| self.outcome_of(name)).collect();
+        // Remembered for a day with the answer: as long as they are, and no longer.
+        let mut objects = Vec::with_capacity(self.named.len() + others.len());
+        objects.extend(self.named.iter().chain(&others).filter_map(|name| self.outcome_of(name)));
         Done {
             changes: puts,
             objects,

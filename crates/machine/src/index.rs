@@ -25,6 +25,12 @@ pub(crate) struct Index {
 impl Index {
     /// Follows one change of the catalog.
     pub(crate) fn replace(&mut self, before: Option<&Object>, after: Option<&Object>) {
+        // The most frequent change of all, and mostly of something that nothing here is about.
+        if let (Some(Object::Device(before)), Some(Object::Device(after))) = (before, after)
+            && (&before.body.product, &before.body.cohort) == (&after.body.product, &after.body.cohort)
+        {
+            return;
+        }
         if let Some(object) = before {
             self.forget(object);
         }

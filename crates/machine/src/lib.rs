@@ -31,7 +31,7 @@ pub mod settings;
 pub mod stages;
 mod state;
 
-pub use apply::{Applied, apply, skip};
+pub use apply::{Applied, Replaced, apply, skip};
 pub use audit::{AuditHead, AuditRecord};
 pub use changes::{ChangeTable, Compacted};
 pub use epoch::{EpochError, NewEpoch, Origin, begin_epoch};

@@ -100,10 +100,16 @@ impl RequestTable {
     pub(crate) fn remember(&mut self, answer: Arc<Remembered>) -> bool {
         let (key, record) = answer.as_ref();
         let (hash, index) = (hash_of(&key.0, &key.1), record.index);
-        if self.by_index.contains_key(&index) || self.find(hash, |taken| taken == key).is_some() {
+        if self.by_index.contains_key(&index) {
             return false;
         }
-        let taken = self.of_hash(hash).zip(1..).last().map_or(0, |(_, number)| number);
+        let mut taken = 0;
+        for other in self.of_hash(hash) {
+            if self.by_index.get(&other).is_some_and(|other| other.0 == *key) {
+                return false;
+            }
+            taken += 1;
+        }
         self.by_hash.insert((hash, taken), index);
         self.by_index.insert(index, answer);
         true

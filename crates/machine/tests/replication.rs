@@ -110,7 +110,7 @@ proptest! {
         let mut follower = Catalog::default();
         let afters = steps.iter().skip(1).map(|(before, _)| before).chain([&last]);
         for (((before, applied), after), (index, _)) in steps.iter().zip(afters).zip(&log) {
-            for change in &applied.changes {
+            for change in applied.changes.iter() {
                 let old = follower.apply(change);
                 match (old, change) {
                     (None, CatalogChange::Put(new)) => prop_assert_eq!(new.version(), 1),

@@ -172,11 +172,17 @@ impl Catalog {
     }
 
     fn edit_tree(&mut self, product: Option<ProductId>, edit: impl FnOnce(&mut HashTree)) {
-        let mut tree = self.trees.get(&product).cloned().unwrap_or_default();
+        // In place: a tree of which somebody holds a clone is copied where it changes.
+        if let Some(tree) = self.trees.get_mut(&product) {
+            edit(tree);
+            if tree.is_empty() {
+                self.trees.remove(&product);
+            }
+            return;
+        }
+        let mut tree = HashTree::default();
         edit(&mut tree);
-        if tree.is_empty() {
-            self.trees.remove(&product);
-        } else {
+        if !tree.is_empty() {
             self.trees.insert(product, tree);
         }
     }

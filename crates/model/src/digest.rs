@@ -5,7 +5,7 @@
 //! hash per level.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest as _, Sha256};
 
@@ -51,68 +51,87 @@ impl fmt::Debug for Digest {
 enum Node {
     /// The hash is over key and value.
     Leaf { key: Digest, hash: Digest },
-    /// The hash is over the hashes of the children.
-    Branch { children: Arc<Children>, hash: Digest },
+    /// Two or more below it.
+    Branch(Arc<Branch>),
 }
 
 type Children = [Option<Node>; 16];
+
+/// The hash is over the hashes of the children. It is worked out when somebody asks: many changes may come before that.
+#[derive(Clone, Default)]
+struct Branch {
+    children: Children,
+    hash: OnceLock<Digest>,
+}
+
+impl Branch {
+    fn hash(&self) -> Digest {
+        *self.hash.get_or_init(|| {
+            let mut hasher = Digest::hasher("branch");
+            for child in &self.children {
+                match child {
+                    None => hasher.update([0]),
+                    Some(child) => {
+                        hasher.update([1]);
+                        hasher.update(child.hash().0);
+                    }
+                }
+            }
+            Digest(hasher.finalize().into())
+        })
+    }
+
+    /// The children, to change one of them.
+    fn edit(&mut self) -> &mut Children {
+        self.hash = OnceLock::new();
+        &mut self.children
+    }
+}
 
 impl Node {
     fn leaf(key: Digest, value: Digest) -> Self {
         Self::Leaf { key, hash: Digest::of("leaf", &[key.0, value.0].concat()) }
     }
 
-    fn branch(children: Arc<Children>) -> Self {
-        let mut hasher = Digest::hasher("branch");
-        for child in children.iter() {
-            match child {
-                None => hasher.update([0]),
-                Some(child) => {
-                    hasher.update([1]);
-                    hasher.update(child.hash().0);
-                }
-            }
-        }
-        Self::Branch { hash: Digest(hasher.finalize().into()), children }
-    }
-
     fn hash(&self) -> Digest {
         match self {
-            Self::Leaf { hash, .. } | Self::Branch { hash, .. } => *hash,
+            Self::Leaf { hash, .. } => *hash,
+            Self::Branch(branch) => branch.hash(),
         }
     }
 
     /// Puts in a leaf.
     fn insert(self, depth: usize, key: Digest, leaf: Self) -> Self {
-        let mut children = match self {
+        let mut branch = match self {
             Self::Leaf { key: old, .. } if old == key => return leaf,
             Self::Leaf { key: old, .. } => {
-                let mut children = [const { None }; 16];
-                children[old.nibble(depth)] = Some(self);
-                Arc::new(children)
+                let mut branch = Branch::default();
+                branch.children[old.nibble(depth)] = Some(self);
+                Arc::new(branch)
             }
-            Self::Branch { children, .. } => children,
+            Self::Branch(branch) => branch,
         };
-        let slot = &mut Arc::make_mut(&mut children)[key.nibble(depth)];
+        let slot = &mut Arc::make_mut(&mut branch).edit()[key.nibble(depth)];
         *slot = Some(match slot.take() {
             None => leaf,
             Some(node) => node.insert(depth + 1, key, leaf),
         });
-        Self::branch(children)
+        Self::Branch(branch)
     }
 
     fn remove(self, depth: usize, key: &Digest) -> Option<Self> {
         match self {
             Self::Leaf { key: old, .. } if old == *key => None,
             Self::Leaf { .. } => Some(self),
-            Self::Branch { mut children, .. } => {
-                let slot = &mut Arc::make_mut(&mut children)[key.nibble(depth)];
+            Self::Branch(mut branch) => {
+                let children = Arc::make_mut(&mut branch).edit();
+                let slot = &mut children[key.nibble(depth)];
                 *slot = slot.take().and_then(|node| node.remove(depth + 1, key));
                 let mut left = children.iter().flatten();
                 match (left.next(), left.next()) {
                     (None, _) => None,
                     (Some(leaf @ Self::Leaf { .. }), None) => Some(leaf.clone()),
-                    _ => Some(Self::branch(children)),
+                    _ => Some(Self::Branch(branch)),
                 }
             }
         }

@@ -3,6 +3,7 @@
 //! Entries come in log order on one task. What they do is decided by `tidegate-machine`; this file carries their results
 //! to the proposer, to readers ([`Shelf`]) and to the journal ([`BookWriter`]), and nothing else.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -11,8 +12,9 @@ use prost::Message;
 use tidegate_consensus::{Application, InstallError};
 use tidegate_distribution::{Batch, Roots};
 use tidegate_eligibility::{Snapshot, Stamp};
-use tidegate_machine::{Applied, Genesis, State};
-use tidegate_model::{CatalogChange, Command, Transition, Verb};
+use tidegate_machine::{Genesis, State};
+use tidegate_model::{CatalogChange, Command, ProductId, Transition, Verb};
+use tidegate_proto::types::v1 as types;
 
 use crate::codec::{self, FrozenState};
 use crate::journal::{BookWriter, Rows};
@@ -23,7 +25,7 @@ use crate::steering::Records;
 /// State machine, compiler and what follows from them.
 pub struct Tidegate {
     state: State,
-    /// What the catalog of `state` hashes to.
+    /// What the catalog hashed to when it was published last.
     roots: Roots,
     snapshot: Snapshot,
     shelf: Arc<Shelf>,
@@ -37,6 +39,8 @@ pub struct Tidegate {
     changes: Vec<CatalogChange>,
     /// The same, by config version.
     batches: Vec<Batch>,
+    /// The products that they were in.
+    touched: BTreeSet<Option<ProductId>>,
 }
 
 impl Tidegate {
@@ -47,7 +51,7 @@ impl Tidegate {
         let snapshot = compile_anew(&state);
         let shelf = Arc::new(Shelf::new(state.clone(), snapshot.clone()));
         let roots = Roots::of(state.catalog());
-        let (changes, batches) = (Vec::new(), Vec::new());
+        let (changes, batches, touched) = (Vec::new(), Vec::new(), BTreeSet::new());
         let kinds = Kinds::of_this_build();
         let has_lent = true;
         let this = Self {
@@ -62,6 +66,7 @@ impl Tidegate {
             has_lent,
             changes,
             batches,
+            touched,
         };
         (this, shelf)
     }
@@ -84,26 +89,28 @@ impl Tidegate {
         &mut self.books
     }
 
-    fn carry_out(&mut self, index: u64, entry: &tidegate_model::Entry) -> Applied {
+    /// Nothing here may hold the state of before meanwhile: what is held has to be copied where it changes.
+    fn carry_out(&mut self, index: u64, entry: &tidegate_model::Entry) -> types::Result {
         if std::mem::take(&mut self.has_lent) {
             self.shelf.take_back();
         }
-        let before = self.state.catalog().clone();
         let applied = tidegate_machine::apply(&mut self.state, index, entry);
-        self.books.write(Rows::of(&applied, &before, self.state.config_version(), *self.state.settings()));
+        let at = self.state.config_version();
         if !applied.changes.is_empty() {
             self.changes.extend(applied.changes.iter().cloned());
-            let changes = applied.changes.clone().into();
-            let (at, after) = (self.state.config_version(), self.state.catalog());
-            let (batch, roots) = Batch::between(at, &before, after, &self.roots, changes);
+            let replaced = applied.replaced.iter().map(|replaced| &replaced.product);
+            let changes = Arc::clone(&applied.changes);
+            let batch = Batch::after(at, changes, replaced.clone(), self.state.catalog());
+            self.touched.extend(replaced.chain(batch.products()).cloned());
             self.batches.push(batch);
-            self.roots = roots;
             self.records.learn(&applied.changes, self.state.log_time());
         }
         if applied.result.is_ok() {
             self.clear(&entry.command);
         }
-        applied
+        let result = codec::result_out(&applied.result);
+        self.books.write(Rows::of(applied, at, *self.state.settings()));
+        result
     }
 }
 
@@ -156,12 +163,12 @@ impl Application for Tidegate {
                 Bytes::new()
             }
             Ok(entry) => {
-                let applied = self.carry_out(index, &entry);
+                let result = self.carry_out(index, &entry);
                 if let Some(reason) = self.reason_beyond(&self.state) {
                     self.shelf.poison(reason);
                     return Bytes::new();
                 }
-                codec::result_out(&applied.result).encode_to_vec().into()
+                result.encode_to_vec().into()
             }
             // Skipping it would make this node differ from the others: it stops, and nothing it has is served.
             Err(error) => {
@@ -180,11 +187,15 @@ impl Application for Tidegate {
             tidegate_machine::skip(&mut self.state, applied_index);
         }
         let changes = std::mem::take(&mut self.changes);
+        self.roots.bring_to(self.state.catalog(), &std::mem::take(&mut self.touched));
         let stamp = stamp(&self.state);
         self.snapshot = tidegate_eligibility::compile(&self.snapshot, self.state.catalog(), &changes, stamp);
         let (state, snapshot, roots) = (self.state.without_answers(), self.snapshot.clone(), self.roots.clone());
-        let published = Published { state, snapshot, roots };
-        self.shelf.publish(published, std::mem::take(&mut self.batches));
+        let mut batches = std::mem::take(&mut self.batches);
+        if let Some(last) = batches.last_mut() {
+            last.vouch(roots.clone());
+        }
+        self.shelf.publish(Published { state, snapshot, roots }, batches);
         self.lend();
         self.books.reached(applied_index);
     }
@@ -203,6 +214,7 @@ impl Application for Tidegate {
         self.books.jumped(state.applied_index());
         self.changes.clear();
         self.batches.clear();
+        self.touched.clear();
         self.roots = Roots::of(state.catalog());
         let shown = state.without_answers();
         self.shelf.replace(Published { state: shown, snapshot: snapshot.clone(), roots: self.roots.clone() });
@@ -228,7 +240,6 @@ mod tests {
     use futures_util::FutureExt as _;
     use tidegate_model::{Entry, Principal, RequestId, Seed, SettingsChange, Timestamp};
     use tidegate_platform::TokioSpawner;
-    use tidegate_proto::types::v1 as types;
     use tidegate_store::Journal;
     use tidegate_store::journal::JournalBounds;
 

@@ -240,7 +240,7 @@ fn found(
     let (next, record) = begin_epoch(state, new)?;
     // Rows that this journal lacks are nowhere.
     writer.give_up();
-    writer.write(Rows::audit_only(&record));
+    writer.write(Rows::audit_only(record));
     writer.give_up();
     books.flush()?;
     let [(_, admin), (_, device), _] = addresses(config);

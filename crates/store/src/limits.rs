@@ -31,6 +31,9 @@ pub const ROOM_PAUSE: Duration = Duration::from_millis(250);
 /// Zeros written per step while a spare segment is made, in bytes. Larger steps delay the next group commit.
 pub const ZERO_STEP_BYTES: u32 = 256 * 1024;
 
+/// Zeros written with one call, in bytes: a page of memory.
+pub const ZERO_WRITE_BYTES: u32 = 4096;
+
 /// Operations that may wait for the log's driver. At the bound `submit` refuses with `Busy` and `submit_when_ready` waits.
 pub const QUEUE_OPS_MAX: usize = 4096;
 

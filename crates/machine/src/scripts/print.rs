@@ -14,7 +14,11 @@ use crate::{Applied, State, sub_status};
 /// refusal leaves everything but the books as it was (P-06).
 pub(super) fn check_books(before: &State, after: &State, applied: &Applied) {
     let mut catalog = before.catalog().clone();
-    for change in &applied.changes {
+    assert_eq!(applied.changes.len(), applied.replaced.len());
+    for (change, replaced) in applied.changes.iter().zip(&applied.replaced) {
+        let old = before.catalog().get(&change.reference());
+        assert_eq!(replaced.version, old.as_ref().map_or(0, |old| old.version()));
+        assert_eq!(replaced.product, old.and_then(|old| before.catalog().product_of(&old)));
         catalog.apply(change);
     }
     assert_eq!(&catalog, after.catalog());

@@ -9,16 +9,17 @@ mod queue;
 mod refill;
 mod writer;
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use prost::Message as _;
-use tidegate_machine::{Applied, AuditRecord, Settings};
-use tidegate_model::{Catalog, CatalogChange, ObjectRef};
+use tidegate_machine::{Applied, AuditRecord, Replaced, Settings};
+use tidegate_model::{CatalogChange, ObjectRef};
 use tidegate_platform::Spawner;
 use tidegate_proto::storage::v1 as storage;
-use tidegate_store::journal::{Order, Query, Rows as RowsOf};
+use tidegate_store::journal::{Order, Query, Row, RowKey, Rows as RowsOf};
 use tidegate_store::{Journal, JournalError};
 use tokio::sync::{broadcast, watch};
 
@@ -34,10 +35,19 @@ use writer::Writer;
 /// What one entry adds to the books.
 #[derive(Clone, Debug)]
 pub struct Rows {
-    history: Vec<(ObjectRef, storage::HistoryRow)>,
-    audit: storage::AuditRow,
+    content: Content,
     /// Bounds of the cluster's settings after the entry; absent in rows that another node had.
     bounds: Option<Bounds>,
+}
+
+/// Where the rows come from.
+#[derive(Clone, Debug)]
+enum Content {
+    /// From the state machine, in its own terms: the thread that stores rows makes them of it, so that applying is not
+    /// kept waiting, and memory is mostly given back where it was taken.
+    Applied { audit: AuditRecord, changes: Arc<[CatalogChange]>, versions: Vec<u64>, config_version: u64 },
+    /// From another node, as it had stored them.
+    Received { audit: storage::AuditRow, history: Vec<(ObjectRef, storage::HistoryRow)> },
 }
 
 /// How much the journal keeps, as the replicated settings say.
@@ -48,32 +58,61 @@ struct Bounds {
 }
 
 impl Rows {
-    /// The rows of an applied entry. `before` is the catalog that it was applied to.
+    /// The rows of an applied entry. `config_version` is that after the entry.
     #[must_use]
-    pub fn of(applied: &Applied, before: &Catalog, config_version: u64, settings: Settings) -> Self {
-        let row = |change: &CatalogChange| {
-            let reference = change.reference();
-            let version = match change {
-                CatalogChange::Put(object) => object.version(),
-                CatalogChange::Remove(reference) => before.get(reference).map_or(0, |object| object.version()),
-            };
-            (reference, codec::history_row(&applied.audit, config_version, change, version))
+    pub fn of(applied: Applied, config_version: u64, settings: Settings) -> Self {
+        let Applied { changes, replaced, audit, .. } = applied;
+        let version = |(change, replaced): (&CatalogChange, &Replaced)| match change {
+            CatalogChange::Put(object) => object.version(),
+            CatalogChange::Remove(_) => replaced.version,
         };
-        let history = applied.changes.iter().map(row).collect();
+        let versions = changes.iter().zip(&replaced).map(version).collect();
         let bounds =
             Bounds { history_versions_max: settings.history_versions_max.into(), audit_records_max: settings.audit_records_max };
-        Self { history, audit: codec::audit_row(&applied.audit), bounds: Some(bounds) }
+        Self { content: Content::Applied { audit, changes, versions, config_version }, bounds: Some(bounds) }
     }
 
     /// The record of something that changed no object.
     #[must_use]
-    pub fn audit_only(record: &AuditRecord) -> Self {
-        Self { history: Vec::new(), audit: codec::audit_row(record), bounds: None }
+    pub fn audit_only(audit: AuditRecord) -> Self {
+        let content = Content::Applied { audit, changes: Arc::new([]), versions: Vec::new(), config_version: 0 };
+        Self { content, bounds: None }
     }
 
     fn index(&self) -> u64 {
-        self.audit.index
+        match &self.content {
+            Content::Applied { audit, .. } => audit.index,
+            Content::Received { audit, .. } => audit.index,
+        }
     }
+
+    /// The audit row, made anew if it has to be.
+    fn audit(&self) -> Cow<'_, storage::AuditRow> {
+        match &self.content {
+            Content::Applied { audit, .. } => Cow::Owned(codec::audit_row(audit)),
+            Content::Received { audit, .. } => Cow::Borrowed(audit),
+        }
+    }
+
+    /// As they are stored.
+    fn stored(&self) -> Vec<Row> {
+        let mut rows: Vec<Row> = match &self.content {
+            Content::Applied { audit, changes, versions, config_version } => {
+                let row = |(change, version): (&CatalogChange, &u64)| {
+                    stored_version(&change.reference(), &codec::history_row(audit, *config_version, change, *version))
+                };
+                changes.iter().zip(versions).map(row).collect()
+            }
+            Content::Received { history, .. } => history.iter().map(|(object, row)| stored_version(object, row)).collect(),
+        };
+        rows.push(Row { key: RowKey::Audit { index: self.index(), seq: 0 }, body: self.audit().encode_to_vec().into() });
+        rows
+    }
+}
+
+fn stored_version(object: &ObjectRef, row: &storage::HistoryRow) -> Row {
+    let (kind, id) = (object.kind().as_str().to_owned(), object.id());
+    Row { key: RowKey::History { kind, id, version: row.version, index: row.index }, body: row.encode_to_vec().into() }
 }
 
 /// What the writing thread is told.

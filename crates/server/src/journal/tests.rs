@@ -32,10 +32,9 @@ impl Log {
             seed: Seed([7; 32]),
             command,
         };
-        let before = self.state.catalog().clone();
         let applied = tidegate_machine::apply(&mut self.state, self.index, &entry);
         assert!(applied.result.is_ok(), "{:?}", applied.result);
-        Rows::of(&applied, &before, self.state.config_version(), *self.state.settings())
+        Rows::of(applied, self.state.config_version(), *self.state.settings())
     }
 }
 

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use prost::Message as _;
 use tidegate_model::ObjectRef;
 use tidegate_proto::storage::v1 as storage;
-use tidegate_store::journal::{JournalBounds, Row, RowKey};
+use tidegate_store::journal::{JournalBounds, Row};
 use tidegate_store::limits::PURGE_SLICE_MAX;
 
 use super::queue::Receiver;
-use super::{Bounds, Gap, Message, Rows, Shared};
+use super::{Bounds, Content, Gap, Message, Rows, Shared};
 use crate::limits::{JOURNAL_HELD_MAX, JOURNAL_LINGER, REBUILD_PAUSE};
 use crate::wire;
 
@@ -121,7 +120,7 @@ impl Writer {
         if batch.is_empty() {
             return;
         }
-        let stored = |rows: &Option<Box<Rows>>| rows.as_deref().map_or_else(Vec::new, stored_rows);
+        let stored = |rows: &Option<Box<Rows>>| rows.as_deref().map_or_else(Vec::new, Rows::stored);
         let entries: Vec<(u64, Vec<Row>)> = batch.iter().map(|(index, rows)| (*index, stored(rows))).collect();
         match self.shared.journal.append_all(&entries) {
             Ok(()) => {}
@@ -139,9 +138,12 @@ impl Writer {
         if let Some(bounds) = self.bounds {
             self.purge(bounds.audit_records_max);
         }
-        for rows in batch.into_iter().filter_map(|(_, rows)| rows) {
-            // Nobody may be listening.
-            let _listeners = self.shared.news.send(Arc::new(rows.audit));
+        // After they were published: who begins to listen later finds them in the books.
+        if self.shared.news.receiver_count() > 0 {
+            for rows in batch.into_iter().filter_map(|(_, rows)| rows) {
+                // Nobody may be listening any more.
+                let _listeners = self.shared.news.send(Arc::new(rows.audit().into_owned()));
+            }
         }
     }
 
@@ -249,20 +251,6 @@ fn bounds(message: &Message) -> (u64, u64) {
     }
 }
 
-fn stored_rows(rows: &Rows) -> Vec<Row> {
-    let history = rows.history.iter().map(|(reference, row)| Row {
-        key: RowKey::History {
-            kind: reference.kind().as_str().to_owned(),
-            id: reference.id(),
-            version: row.version,
-            index: row.index,
-        },
-        body: row.encode_to_vec().into(),
-    });
-    let audit = Row { key: RowKey::Audit { index: rows.audit.index, seq: 0 }, body: rows.audit.encode_to_vec().into() };
-    history.chain([audit]).collect()
-}
-
 /// Rows as another node sent them; `None` if they cannot be read.
 fn received_rows(audit: storage::AuditRow, history: Vec<storage::HistoryRow>) -> Option<Rows> {
     let named = |row: storage::HistoryRow| {
@@ -271,5 +259,5 @@ fn received_rows(audit: storage::AuditRow, history: Vec<storage::HistoryRow>) ->
         Some((reference, row))
     };
     let history = history.into_iter().map(named).collect::<Option<Vec<_>>>()?;
-    Some(Rows { history, audit, bounds: None })
+    Some(Rows { content: Content::Received { audit, history }, bounds: None })
 }

@@ -9,7 +9,7 @@ use tidegate_platform::{OpenMode, VfsFile};
 
 use crate::fault::Fault;
 use crate::files::Files;
-use crate::limits::ZERO_STEP_BYTES;
+use crate::limits::{ZERO_STEP_BYTES, ZERO_WRITE_BYTES};
 
 /// A file ready to become a segment.
 #[derive(Debug)]
@@ -153,8 +153,7 @@ impl Pool {
             Pace::AtOnce => left,
         };
         let Spare { path, file } = &making.spare;
-        let zeros = vec![0; step as usize];
-        let written = file.write_at(u64::from(making.zeroed), &zeros).map_err(|e| Fault::io("writing", path, e));
+        let written = write_zeros(file.as_ref(), making.zeroed, step).map_err(|e| Fault::io("writing", path, e));
         if let Err(fault) = written.and_then(|()| file.sync_data().map_err(|e| Fault::io("syncing", path, e))) {
             if fault.is_full() {
                 self.files.remove(path)?;
@@ -205,4 +204,17 @@ impl Pool {
         self.is_starved = false;
         Ok(())
     }
+}
+
+/// In small pieces: the system keeps a file in memory in the pieces that it was first written in, and walks through the
+/// whole piece for each batch that is later written into a part of it.
+fn write_zeros(file: &dyn VfsFile, from: u32, count: u32) -> std::io::Result<()> {
+    let zeros = [0; ZERO_WRITE_BYTES as usize];
+    let mut written = 0;
+    while written < count {
+        let piece = (count - written).min(ZERO_WRITE_BYTES);
+        file.write_at(u64::from(from + written), &zeros[..piece as usize])?;
+        written += piece;
+    }
+    Ok(())
 }

@@ -9,6 +9,7 @@ use tidegate_server::{Node, StartError, StartFailure};
 
 use crate::cli::{Config, Serve};
 use crate::exit::{Failure, Outcome};
+use crate::memory;
 
 /// SIGXFSZ, which has this number on every architecture of Linux that is built for, and on macOS.
 const FILE_SIZE_SIGNAL: i32 = 25;
@@ -19,6 +20,7 @@ pub async fn serve(arguments: &Serve) -> Outcome {
     let stop = stop_signal(arguments.stop_with_stdin)?;
     tidegate_server::logging::start(&config);
     let mut node = Node::start(config, Platform::system()).await.map_err(not_started)?;
+    memory::take_ahead();
     tokio::select! {
         failure = node.failed() => {
             tracing::error!(%failure, "the node cannot go on");

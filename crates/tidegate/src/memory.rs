@@ -1,6 +1,7 @@
 //! What the allocator of a node does with memory that is free again, and what it has before it needs it.
 
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 use std::{env, fs, thread};
@@ -47,8 +48,9 @@ pub fn take_ahead() {
     if cfg!(debug_assertions) || env::var(PURGE_DELAY).as_deref() != Ok(NEVER) {
         return;
     }
-    let (machine, group) = (read("/proc/meminfo").and_then(|text| total(&text)), read("/sys/fs/cgroup/memory.max"));
-    let bytes = ahead(machine, group.and_then(|text| text.trim().parse().ok()));
+    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
+    let group = fs::read_to_string("/proc/self/cgroup").ok().and_then(|own| limit(Path::new("/sys/fs/cgroup"), &own));
+    let bytes = ahead(machine, group);
     let steps = usize::try_from(bytes).unwrap_or(0) / AHEAD_STEP_BYTES;
     let work = move || {
         let mut taken = Vec::with_capacity(steps);
@@ -63,14 +65,19 @@ pub fn take_ahead() {
     let _started = thread::Builder::new().name("memory-ahead".to_owned()).spawn(work).is_ok();
 }
 
-fn read(file: &str) -> Option<String> {
-    fs::read_to_string(file).ok()
-}
-
 /// All memory of the machine in bytes, as `/proc/meminfo` has it.
 fn total(text: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// The least that the process's control group or one around it is allowed, in bytes. `own` is what `/proc/self/cgroup` has,
+/// `root` where groups of version 2 are.
+fn limit(root: &Path, own: &str) -> Option<u64> {
+    let group = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let limits = Path::new(group).ancestors().filter_map(|group| fs::read_to_string(root.join(group).join("memory.max")).ok());
+    // A group without a limit says `max`.
+    limits.filter_map(|text| text.trim().parse().ok()).min()
 }
 
 /// How much to take, of a machine and a control group with this much; nothing where neither is known.
@@ -80,6 +87,7 @@ fn ahead(machine: Option<u64>, group: Option<u64>) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -92,5 +100,19 @@ mod tests {
         assert_eq!(ahead(Some(4 * gib), None), 128 << 20);
         assert_eq!(ahead(Some(24 * gib), Some(gib / 2)), 16 << 20, "a container has less than its machine");
         assert_eq!(ahead(None, None), 0);
+    }
+
+    #[test]
+    fn the_tightest_of_the_groups_around_a_process_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let group = root.path().join("system.slice/tidegate.service");
+        fs::create_dir_all(&group).unwrap();
+        assert_eq!(limit(root.path(), "0::/system.slice/tidegate.service\n"), None);
+        fs::write(group.join("memory.max"), "max\n").unwrap();
+        assert_eq!(limit(root.path(), "0::/system.slice/tidegate.service\n"), None);
+        fs::write(root.path().join("system.slice/memory.max"), "4096\n").unwrap();
+        fs::write(group.join("memory.max"), "8192\n").unwrap();
+        assert_eq!(limit(root.path(), "4:memory:/old\n0::/system.slice/tidegate.service\n"), Some(4096));
+        assert_eq!(limit(root.path(), "0::/\n"), None);
     }
 }

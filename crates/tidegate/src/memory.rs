@@ -15,7 +15,7 @@ const NEVER: &str = "-1";
 const AHEAD_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// The part of the memory that there is: one in so many bytes.
 const AHEAD_SHARE: u64 = 32;
-/// How much at a time, in bytes, and the pause after it: a twentieth of a processor at worst.
+/// How much at a time, in bytes, and the pause after it: a tenth of a processor at worst.
 const AHEAD_STEP_BYTES: usize = 1024 * 1024;
 const AHEAD_PAUSE: Duration = Duration::from_millis(20);
 

@@ -149,3 +149,36 @@ impl Recent {
         Some(self.batches.range(start..).cloned().collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Config versions from 1 on, every one of them vouched for when it is the newest, unless it is in `bare`.
+    fn recent(count: u64, bare: impl Fn(u64) -> bool) -> Recent {
+        let mut recent = Recent::from(0);
+        for config_version in 1..=count {
+            let mut batch = Batch::bare(config_version, Arc::new([]));
+            if !bare(config_version) {
+                batch.vouch(Roots::default());
+            }
+            recent.extend([batch]);
+        }
+        recent
+    }
+
+    fn vouched(recent: &Recent) -> Vec<u64> {
+        let all = recent.since(0).into_iter().flatten();
+        all.filter(|batch| batch.roots().is_some()).map(|batch| batch.config_version).collect()
+    }
+
+    #[test]
+    fn the_newest_config_version_keeps_its_roots_and_of_the_others_one_now_and_then() {
+        let every = ROOTS_EVERY as u64;
+        assert_eq!(vouched(&recent(1, |_| false)), [1]);
+        assert_eq!(vouched(&recent(every, |_| false)), [every]);
+        assert_eq!(vouched(&recent(3 * every + 1, |_| false)), [every, 2 * every, 3 * every, 3 * every + 1]);
+        // Within one publication only the last one has any: the next that has them keeps them.
+        assert_eq!(vouched(&recent(every + 5, |version| version == every)), [every + 1, every + 5]);
+    }
+}

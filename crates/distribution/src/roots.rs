@@ -26,14 +26,16 @@ impl Roots {
     pub fn bring_to<'a>(&mut self, catalog: &Catalog, touched: impl IntoIterator<Item = &'a Option<ProductId>>) {
         let empty = Catalog::default().product_root(None);
         for product in touched {
-            let root = catalog.product_root(product.as_ref());
-            if root == empty {
-                self.products.remove(product);
-            } else if self.products.get(product) != Some(&root) {
-                self.products.insert(product.clone(), root);
+            let root = Some(catalog.product_root(product.as_ref())).filter(|root| *root != empty);
+            if self.products.get(product) == root.as_ref() {
+                continue;
             }
+            match root {
+                Some(root) => drop(self.products.insert(product.clone(), root)),
+                None => drop(self.products.remove(product)),
+            }
+            self.digest = Arc::default();
         }
-        self.digest = Arc::default();
     }
 
     /// The digest of the whole catalog.

@@ -65,7 +65,10 @@ impl Links {
     }
 
     async fn carry(&self, near: TcpStream, from: SocketAddr, to_node: u64, target: SocketAddr) {
-        let Some(from_node) = self.owner_of(from) else { return };
+        let Some(from_node) = near.local_addr().ok().and_then(|to| self.owner_of(from, to)) else {
+            crate::report::line(format!("a connection to node {to_node} from {from}, which is no node's, was closed"));
+            return;
+        };
         let Ok(far) = TcpStream::connect(target).await else { return };
         near.set_nodelay(true).ok();
         far.set_nodelay(true).ok();
@@ -109,27 +112,47 @@ impl Links {
         }
     }
 
-    /// The node whose process owns the socket with this local address.
-    fn owner_of(&self, local: SocketAddr) -> Option<u64> {
-        let inode = inode_of(local)?;
-        let wanted = format!("socket:[{inode}]");
+    /// The node whose process owns the socket of the connection between these two addresses.
+    fn owner_of(&self, local: SocketAddr, remote: SocketAddr) -> Option<u64> {
+        let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
+        let wanted = format!("socket:[{}]", inode_in(&table, local, remote)?);
         let pids = self.pids.lock().expect("no panic under this lock").clone();
         pids.into_iter().find(|(_, pid)| owns(*pid, &wanted)).map(|(node, _)| node)
     }
 }
 
-/// The inode of the IPv4 socket with this local address, from the kernel's table.
-fn inode_of(local: SocketAddr) -> Option<String> {
-    let SocketAddr::V4(v4) = local else { return None };
-    let wanted = format!("{:08X}:{:04X}", u32::from_le_bytes(v4.ip().octets()), v4.port());
-    let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
+/// The inode of the IPv4 socket between these addresses, in the kernel's table. The local address alone names no socket: the
+/// system gives a port again while a connection from it to somewhere else is still being forgotten.
+fn inode_in(table: &str, local: SocketAddr, remote: SocketAddr) -> Option<&str> {
+    let wanted = [in_table(local)?, in_table(remote)?];
     table.lines().skip(1).find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        (fields.get(1) == Some(&wanted.as_str())).then(|| fields.get(9).map(|inode| (*inode).to_owned()))?
+        (fields.get(1..3) == Some(&[wanted[0].as_str(), wanted[1].as_str()])).then(|| fields.get(9).copied())?
     })
+}
+
+fn in_table(address: SocketAddr) -> Option<String> {
+    let SocketAddr::V4(v4) = address else { return None };
+    Some(format!("{:08X}:{:04X}", u32::from_le_bytes(v4.ip().octets()), v4.port()))
 }
 
 fn owns(pid: u32, wanted: &str) -> bool {
     let Ok(files) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
     files.flatten().any(|file| std::fs::read_link(file.path()).is_ok_and(|target| target.as_os_str() == wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_is_found_by_both_ends_of_its_connection() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+               0: 0100007F:9C40 0100007F:1F90 06 00000000:00000000 03:00001000 00000000     0        0 0 3 0\n\
+               1: 0100007F:9C40 0100007F:1F91 01 00000000:00000000 00:00000000 00000000     0        0 4711 1 0\n";
+        let [from, old, new, other] = [40_000, 8_080, 8_081, 8_082].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        assert_eq!(inode_in(table, from, new), Some("4711"), "the earlier connection from that port is another one");
+        assert_eq!(inode_in(table, from, old), Some("0"));
+        assert_eq!(inode_in(table, from, other), None);
+    }
 }

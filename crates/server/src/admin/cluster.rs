@@ -1,7 +1,7 @@
 //! The cluster itself: members, settings, tokens, comparison of nodes.
 
 use bytes::Bytes;
-use tidegate_consensus::{Member, MemberKind, MemberStatus, Role, Target};
+use tidegate_consensus::{AskError, Member, MemberKind, MemberStatus, Role, Target};
 use tidegate_distribution::Fated;
 use tidegate_model::{Command, Digest, Principal, SettingsChange, TokenChange};
 use tidegate_proto::admin::v1 as admin;
@@ -220,11 +220,19 @@ impl Clusters {
     async fn digest_of(&self, node: u64, config_version: u64) -> Result<wire::DigestAnswer, String> {
         let deadline = Instant::now() + PEER_QUESTION_MAX;
         let handle = self.0.0.handle().map_err(|error| error.to_string())?;
+        let mut has_broken = false;
         // A node that lags has not come to that version yet: it is given until the deadline.
         loop {
             let question = wire::DigestQuestion { config_version };
             let request = codec::encode_question(wire::question::Kind::Digest(question));
-            let answer = handle.ask(Target::Node(node), request, deadline).await.map_err(|error| error.to_string())?;
+            let answer = match handle.ask(Target::Node(node), request, deadline).await {
+                // A connection that broke says nothing of the node; the next one does.
+                Err(AskError::Unknown { .. }) if !has_broken && Instant::now() < deadline => {
+                    has_broken = true;
+                    continue;
+                }
+                answer => answer.map_err(|error| error.to_string())?,
+            };
             let Some(wire::answer::Kind::Digest(answer)) = codec::decode_answer(&answer) else {
                 return Err("answered something else".to_owned());
             };

@@ -14,6 +14,8 @@ mod piercers;
 mod position;
 mod revert;
 
+use std::cell::OnceCell;
+
 use tidegate_model::{Product, Timestamp};
 
 use crate::compiled::{ProductView, ReleaseView};
@@ -126,11 +128,13 @@ fn in_product<'s>(
     now: Timestamp,
     trail: &mut Trail<'_, 's>,
 ) -> Answer<'s> {
-    let context = match Context::new(view, product, request, now) {
-        (_, DeviceKind::Decommissioned) => return Reason::DeviceDecommissioned.into(),
-        (_, DeviceKind::Unknown) => return Reason::UnknownDevice.into(),
-        (context, DeviceKind::Served) => context,
-    };
+    let dotted = OnceCell::new();
+    let context = Context::new(view, product, request, now, &dotted);
+    match context.kind {
+        DeviceKind::Decommissioned => return Reason::DeviceDecommissioned.into(),
+        DeviceKind::Unknown => return Reason::UnknownDevice.into(),
+        DeviceKind::Served => {}
+    }
     if let Some(cohort) = context.cohort {
         trail.record(Entry::Cohort { cohort: &cohort.stored.body.id });
     }

@@ -15,11 +15,20 @@ impl KeyHash {
     pub(crate) fn of(key: &str) -> Self {
         let bytes = key.as_bytes();
         let mut hash = LENGTH.wrapping_mul(bytes.len() as u64 + 1);
-        let mut words = bytes.chunks_exact(8);
-        for word in words.by_ref() {
-            hash = fold(hash ^ word_of(word), FACTOR).wrapping_add(LENGTH);
+        let mut rest = bytes;
+        while let Some((words, after)) = rest.split_first_chunk::<16>().filter(|(_, after)| !after.is_empty()) {
+            hash = fold(hash ^ word(words), FACTOR ^ word(&words[8..]));
+            rest = after;
         }
-        Self(fold(hash ^ word_of(words.remainder()), FACTOR ^ LENGTH))
+        // One to sixteen bytes are left, or none at all: their first and their last word, which overlap.
+        let (first, last) = match rest.len() {
+            0 => (0, 0),
+            // All of three bytes, and no two texts of one length alike.
+            len @ 1..4 => (u64::from(rest[0]) << 16 | u64::from(rest[len / 2]) << 8 | u64::from(rest[len - 1]), 0),
+            len @ 4..8 => (half(rest), half(&rest[len - 4..])),
+            len => (word(rest), word(&rest[len - 8..])),
+        };
+        Self(fold(fold(hash ^ first, FACTOR ^ last) ^ LENGTH, FACTOR))
     }
 }
 
@@ -27,15 +36,14 @@ impl KeyHash {
 const LENGTH: u64 = 0x9e37_79b9_7f4a_7c15;
 const FACTOR: u64 = 0x2d35_8dcc_aa6c_78a5;
 
-/// Up to eight bytes as a number.
-fn word_of(bytes: &[u8]) -> u64 {
-    let half = |at: usize| u64::from(u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]));
-    match bytes.len() {
-        0 => 0,
-        // All of three bytes, and no two texts of one length alike.
-        len @ 1..=3 => u64::from(bytes[0]) << 16 | u64::from(bytes[len / 2]) << 8 | u64::from(bytes[len - 1]),
-        len => half(0) << 32 | half(len - 4),
-    }
+/// The first eight bytes as a number; 0 if there are fewer.
+fn word(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+/// The first four bytes as a number; 0 if there are fewer.
+fn half(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or(0, |bytes| u64::from(u32::from_le_bytes(*bytes)))
 }
 
 fn fold(a: u64, b: u64) -> u64 {

@@ -1,6 +1,7 @@
 //! Versions as a decision compares them: borrowed, whatever their length, so that reading one out of a request allocates
 //! nothing. The results are those of `tidegate_model::Version`, which a property shows.
 
+use std::cell::OnceCell;
 use std::cmp::Ordering;
 
 use semver::{Comparator, Op};
@@ -18,19 +19,20 @@ pub(crate) struct Semantic<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum VersionRef<'a> {
     Semantic(Semantic<'a>),
-    Dotted(DottedVersion),
+    Dotted(&'a DottedVersion),
     Integer(u64),
 }
 
 impl<'a> VersionRef<'a> {
-    /// Reads `text` under `scheme`; `None` if it is no version.
-    pub(crate) fn parse(scheme: VersionScheme, text: &'a str) -> Option<Self> {
+    /// Reads `text` under `scheme`; `None` if it is no version. The numbers of a dotted one are kept in `dotted`, which must be
+    /// empty, so that what is handed about stays small.
+    pub(crate) fn parse(scheme: VersionScheme, text: &'a str, dotted: &'a OnceCell<DottedVersion>) -> Option<Self> {
         if text.len() > tidegate_model::limits::VERSION_BYTES_MAX {
             return None;
         }
         match scheme {
             VersionScheme::SemVer => Semantic::parse(text).map(Self::Semantic),
-            VersionScheme::Dotted => DottedVersion::read(text).map(Self::Dotted),
+            VersionScheme::Dotted => DottedVersion::read(text).map(|read| Self::Dotted(dotted.get_or_init(|| read))),
             VersionScheme::Integer => number(text).map(Self::Integer),
         }
     }
@@ -39,7 +41,7 @@ impl<'a> VersionRef<'a> {
     pub(crate) fn of(version: &'a Version) -> Self {
         match version {
             Version::SemVer(v) => Self::Semantic(Semantic { core: [v.major, v.minor, v.patch], pre: v.pre.as_str() }),
-            Version::Dotted(v) => Self::Dotted(*v),
+            Version::Dotted(v) => Self::Dotted(v),
             Version::Integer(v) => Self::Integer(*v),
         }
     }
@@ -63,7 +65,7 @@ impl<'a> VersionRef<'a> {
     pub(crate) fn satisfies(&self, requirement: &VersionRequirement) -> bool {
         match (requirement, self) {
             (VersionRequirement::SemVer(requirement), Self::Semantic(version)) => version.satisfies(&requirement.comparators),
-            (VersionRequirement::Numeric(_), Self::Dotted(version)) => requirement.accepts(&Version::Dotted(*version)),
+            (VersionRequirement::Numeric(_), Self::Dotted(version)) => requirement.accepts(&Version::Dotted(**version)),
             (VersionRequirement::Numeric(_), Self::Integer(version)) => requirement.accepts(&Version::Integer(*version)),
             _ => false,
         }
@@ -85,15 +87,10 @@ fn number(text: &str) -> Option<u64> {
 
 impl<'a> Semantic<'a> {
     fn parse(text: &'a str) -> Option<Self> {
-        let (text, build) = split_at(text, b'+');
-        let (core, pre) = split_at(text, b'-');
-        let mut parts = core.split('.');
-        let mut next = || parts.next().filter(|part| *part == "0" || !part.starts_with('0')).and_then(number);
-        let core = [next()?, next()?, next()?];
-        if parts.next().is_some()
-            || !pre.is_none_or(|pre| are_identifiers(pre, true))
-            || !build.is_none_or(|build| are_identifiers(build, false))
-        {
+        let (core, rest) = core(text)?;
+        let (rest, build) = split_at(rest, b'+');
+        let pre = if rest.is_empty() { None } else { Some(rest.strip_prefix('-')?) };
+        if !pre.is_none_or(|pre| are_identifiers(pre, true)) || !build.is_none_or(|build| are_identifiers(build, false)) {
             return None;
         }
         Some(Self { core, pre: pre.unwrap_or_default() })
@@ -165,6 +162,29 @@ fn split_at(text: &str, mark: u8) -> (&str, Option<&str>) {
         Some(at) => (&text[..at], Some(&text[at + 1..])),
         None => (text, None),
     }
+}
+
+/// The three numbers at the beginning of a semantic version, without leading zeros and below 2^64 each, and what follows.
+fn core(text: &str) -> Option<([u64; 3], &str)> {
+    let bytes = text.as_bytes();
+    let digit = |at: usize| bytes.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit <= 9);
+    let mut core = [0_u64; 3];
+    let mut at = 0;
+    for (place, number) in core.iter_mut().enumerate() {
+        if place > 0 {
+            bytes.get(at).filter(|byte| **byte == b'.')?;
+            at += 1;
+        }
+        let begin = at;
+        while let Some(digit) = digit(at) {
+            *number = number.checked_mul(10)?.checked_add(u64::from(digit))?;
+            at += 1;
+        }
+        if at == begin || (at > begin + 1 && bytes[begin] == b'0') {
+            return None;
+        }
+    }
+    Some((core, &text[at..]))
 }
 
 /// True for identifiers joined by dots; numeric ones of a pre-release have no leading zeros.
@@ -239,7 +259,8 @@ mod tests {
         fn agrees_with_the_model(a in versions(), b in versions(), requirement in requirements()) {
             for scheme in [VersionScheme::SemVer, VersionScheme::Dotted, VersionScheme::Integer] {
                 let (parsed_a, parsed_b) = (Version::parse(scheme, &a), Version::parse(scheme, &b));
-                let (ours_a, ours_b) = (VersionRef::parse(scheme, &a), VersionRef::parse(scheme, &b));
+                let (kept_a, kept_b) = (OnceCell::new(), OnceCell::new());
+                let (ours_a, ours_b) = (VersionRef::parse(scheme, &a, &kept_a), VersionRef::parse(scheme, &b, &kept_b));
                 prop_assert_eq!(parsed_a.is_ok(), ours_a.is_some(), "{} {:?}", a, scheme);
                 if let (Ok(a), Ok(b), Some(ours_a), Some(ours_b)) = (&parsed_a, &parsed_b, ours_a, ours_b) {
                     prop_assert_eq!(a.precedence(b), ours_a.precedence(&ours_b));
@@ -254,7 +275,8 @@ mod tests {
 
     #[test]
     fn the_greater_of_two_is_never_the_unknown() {
-        let parse = |text| VersionRef::parse(VersionScheme::Integer, text);
+        let unused = OnceCell::new();
+        let parse = |text| VersionRef::parse(VersionScheme::Integer, text, &unused);
         assert!(greater(parse("1"), parse("2")).unwrap().precedence(&parse("2").unwrap()).unwrap().is_eq());
         assert!(greater(None, parse("x")).is_none());
         assert!(greater(parse("x"), parse("1")).is_some());

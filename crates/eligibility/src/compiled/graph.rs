@@ -99,9 +99,12 @@ impl Graph {
         limit: usize,
         mut each: impl FnMut(usize) -> Onward,
     ) {
-        let (stretches, count) = self.stretches(start, end);
+        if onward == Onward::Done {
+            return;
+        }
         let mut met = 0;
-        for (enters, leaves) in stretches[..count].iter().rev().copied() {
+        // One stretch; false if the search ends there.
+        let mut along = |(enters, leaves): (usize, usize)| {
             // The candidates of this stretch are those above the rank of what lies before it, up to the highest one.
             let passes = |node: usize| usize::from(self.nodes[node].passes());
             let below = self.nodes[enters].rank - passes(enters);
@@ -110,7 +113,7 @@ impl Graph {
             let mut is_inclusive = leaves != end;
             loop {
                 let found = match onward {
-                    Onward::Done => return,
+                    Onward::Done => return false,
                     Onward::Next if is_inclusive && passes(node) == 1 => Some(node),
                     Onward::Next => self.nodes[node].candidate_before,
                     Onward::NextPiercing if is_inclusive && self.nodes[node].pierces() => Some(node),
@@ -119,21 +122,26 @@ impl Graph {
                 is_inclusive = false;
                 let Some(candidate) = found.filter(|candidate| self.nodes[*candidate].rank > below) else { break };
                 if met + highest - self.nodes[candidate].rank >= limit {
-                    return;
+                    return false;
                 }
                 onward = each(candidate);
                 node = candidate;
             }
             met += highest - below;
-            if met >= limit {
-                return;
-            }
+            met < limit
+        };
+        if self.nodes[start].lane == self.nodes[end].lane {
+            along((start, end));
+        } else {
+            let mut stretches = [(0, 0); limits::LANES_MAX];
+            let count = self.stretches(start, end, &mut stretches);
+            stretches[..count].iter().rev().copied().all(along);
         }
     }
 
     /// The stretches of the path from `start` to `end`, lane by lane: where it enters the lane, and where it leaves it.
-    fn stretches(&self, start: usize, end: usize) -> ([(usize, usize); limits::LANES_MAX], usize) {
-        let mut stretches = [(0, 0); limits::LANES_MAX];
+    /// Returns how many there are.
+    fn stretches(&self, start: usize, end: usize, stretches: &mut [(usize, usize); limits::LANES_MAX]) -> usize {
         let mut count = 0;
         let mut enters = start;
         loop {
@@ -143,7 +151,7 @@ impl Graph {
             count += 1;
             match self.nodes[leaves].next.filter(|_| !is_last) {
                 Some(next) => enters = next,
-                None => return (stretches, count),
+                None => return count,
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Step 9 with step 11: from the end of the path to its start, the first candidate that the device may have now.
 
 use crate::compiled::Onward;
-use crate::decide::check::{self, Failure, Verdict};
+use crate::decide::check::{self, Failure};
 use crate::decide::context::Context;
 use crate::decide::holds::{self, Active};
 use crate::limits;
@@ -41,8 +41,10 @@ impl Search {
     /// neither critical nor agreed to, and what else might be said of those counts for nothing beside it.
     fn test(&mut self, context: &Context<'_, '_>, active: &Active, node: usize) -> Onward {
         let is_highest = self.highest.is_none() && self.held.is_none();
-        match check::check(context, context.node(node)) {
-            Ok(past_checks) => match soft_holds(context, active, node) {
+        let candidate = context.node(node);
+        match check::check(context, candidate) {
+            // Step 11 for one candidate.
+            Ok(past_checks) => match check::passage(context, active, &candidate.view) {
                 Ok(past_holds) => self.target = Some((node, past_checks || past_holds)),
                 Err(failure) => self.held = self.held.or(Some(failure)),
             },
@@ -61,11 +63,6 @@ impl Search {
             (None, None) => Onward::Next,
         }
     }
-}
-
-/// Step 11 for one candidate.
-fn soft_holds(context: &Context<'_, '_>, active: &Active, node: usize) -> Verdict {
-    check::passage(context, active, &context.node(node).view)
 }
 
 /// Names every candidate, from the end of the path to its start, with the holds that are limited to its bundle.

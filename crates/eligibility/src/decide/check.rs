@@ -79,16 +79,23 @@ pub(super) fn compatible(context: &Context<'_, '_>, view: &ReleaseView) -> Resul
 
 /// The first of the checks 8 to 10 that one of the requirements fails.
 pub(super) fn incompatibility(requirements: &[Option<&Requirement>], facts: &Facts<'_>) -> Option<Reason> {
-    let fails = |check: fn(&Requirement, &Facts<'_>) -> bool| requirements.iter().flatten().any(|r| !check(r, facts));
-    if fails(fits_hardware) {
-        Some(Reason::IncompatibleHardware)
-    } else if fails(fits_os) {
-        Some(Reason::IncompatibleOs)
-    } else if fails(fits_frameworks) {
-        Some(Reason::IncompatibleFramework)
-    } else {
-        None
+    let mut first = None;
+    for requirement in requirements.iter().flatten() {
+        if !fits_hardware(requirement, facts) {
+            return Some(Reason::IncompatibleHardware);
+        }
+        if first != Some(Reason::IncompatibleOs) {
+            let failed = if !fits_os(requirement, facts) {
+                Some(Reason::IncompatibleOs)
+            } else if !fits_frameworks(requirement, facts) {
+                Some(Reason::IncompatibleFramework)
+            } else {
+                None
+            };
+            first = failed.or(first);
+        }
     }
+    first
 }
 
 fn fits_hardware(requirement: &Requirement, facts: &Facts<'_>) -> bool {

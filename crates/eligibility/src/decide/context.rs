@@ -1,6 +1,8 @@
 //! Step 3: what is known of the device, gathered once per decision.
 
-use tidegate_model::{Device, DeviceFacts, DeviceState, Product, Timestamp};
+use std::cell::OnceCell;
+
+use tidegate_model::{Device, DeviceFacts, DeviceState, DottedVersion, Product, Timestamp};
 
 use crate::compiled::{CohortView, Graph, Install, Node, ProductView, ReleaseView, RuleView, UrgencyView};
 use crate::decide::piercers::Piercers;
@@ -36,6 +38,8 @@ pub(super) struct Context<'s, 'a> {
     pub(super) epoch: u64,
     /// Where in its cohort's graph the device is.
     pub(super) place: Place,
+    /// Whether it is answered at all.
+    pub(super) kind: DeviceKind,
 }
 
 impl<'s: 'a, 'a> Context<'s, 'a> {
@@ -44,7 +48,8 @@ impl<'s: 'a, 'a> Context<'s, 'a> {
         product: &'s Product,
         request: &'a Request<'a>,
         now: Timestamp,
-    ) -> (Self, DeviceKind) {
+        dotted: &'a OnceCell<DottedVersion>,
+    ) -> Self {
         let hashed = |text: &'a str| (text, KeyHash::of(text));
         let key = request.key().map(hashed);
         let record = key.and_then(|(key, hash)| view.devices.get_hashed(hash, key)).map(|stored| &stored.body);
@@ -58,7 +63,7 @@ impl<'s: 'a, 'a> Context<'s, 'a> {
         facts.cohort = cohort.map(|cohort| (&cohort.stored.body.id, cohort.hash));
         let release = present(request.release).map(hashed);
         let bundle = present(request.bundle).filter(|id| tidegate_model::BundleId::is_valid(id)).map(hashed);
-        let reported_version = present(request.version).and_then(|text| VersionRef::parse(product.version_scheme, text));
+        let reported_version = present(request.version).and_then(|text| VersionRef::parse(product.version_scheme, text, dotted));
         let place = cohort.map_or(Place::default(), |cohort| position::locate(cohort, release, bundle, reported_version));
 
         // Most devices are where their report says, so that what they report has been found already.
@@ -79,14 +84,12 @@ impl<'s: 'a, 'a> Context<'s, 'a> {
         let of_bundle = known_bundle.and_then(|known| known.version.as_ref()).map(VersionRef::of);
         let of_current = || place.current.and_then(|node| cohort?.graph.node(node).view.version());
         let version = reported_version.or_else(|| greater(of_release, of_bundle)).or_else(of_current);
-        let epochs = [
-            request.security_epoch,
-            record.map(|device| device.security_epoch),
-            known_bundle.map(|known| known.bundle().security_epoch),
-            known_release.and_then(|known| known.bundle.as_ref()).map(|bundle| bundle.bundle().security_epoch),
-        ];
-        let epoch = epochs.into_iter().flatten().max().unwrap_or(0);
-        (Self { view, product, cohort, facts, now, bundle, reported_version, version, epoch, place }, kind)
+        let of_known = known_release.and_then(|known| known.bundle.as_ref()).map_or(0, |bundle| bundle.bundle().security_epoch);
+        let epoch = (request.security_epoch.unwrap_or(0))
+            .max(record.map_or(0, |device| device.security_epoch))
+            .max(known_bundle.map_or(0, |known| known.bundle().security_epoch))
+            .max(of_known);
+        Self { view, product, cohort, facts, now, bundle, reported_version, version, epoch, place, kind }
     }
 
     /// The cohort's graph; only asked for after a position in it was found.

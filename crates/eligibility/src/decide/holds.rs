@@ -81,9 +81,12 @@ pub(super) fn visit_active<'s>(
 pub(super) struct Active {
     /// One bit for every class that is active.
     classes: u16,
-    /// For those: when its last hold ends; absent: never by itself.
-    until: [Option<Timestamp>; CLASSES.len()],
+    /// For those: when its last hold ends.
+    until: [Timestamp; CLASSES.len()],
 }
+
+/// The end of a hold that never ends by itself: later than any that can be written down.
+const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
 
 /// A hold that stands in the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +108,7 @@ impl Active {
     /// Sums up.
     pub(super) fn of(index: &ScopeIndex<HoldView>, facts: &Facts<'_>, now: Timestamp) -> Self {
         let mut active = Self::default();
-        visit_active(index, facts, now, |view| active.add(Class::of(view) as usize, view.hold().until));
+        visit_active(index, facts, now, |view| active.add(Class::of(view) as usize, view.hold().until.unwrap_or(NEVER)));
         active
     }
 
@@ -120,11 +123,11 @@ impl Active {
         self
     }
 
-    fn add(&mut self, class: usize, until: Option<Timestamp>) {
+    fn add(&mut self, class: usize, until: Timestamp) {
         let is_first = self.classes & 1 << class == 0;
         self.classes |= 1 << class;
         let sum = &mut self.until[class];
-        *sum = if is_first { until } else { sum.zip(until).map(|(a, b)| a.max(b)) };
+        *sum = if is_first { until } else { until.max(*sum) };
     }
 
     /// The first active hard hold.
@@ -165,7 +168,7 @@ impl Active {
         while left != 0 {
             let at = left.trailing_zeros() as usize;
             left &= left - 1;
-            let ((class, kind, row), ends) = (CLASSES[at], self.until[at]);
+            let ((class, kind, row), ends) = (CLASSES[at], Some(self.until[at]).filter(|until| *until != NEVER));
             let is_of_kind = blocked.is_none_or(|blocked| blocked.kind == kind);
             if is_of_kind && is_asked_for(kind) && stands((class, row)) {
                 // Two classes of one kind stand side by side: the later end counts.

@@ -62,19 +62,20 @@ pub(super) fn path<'s>(context: &Context<'s, '_>, trail: &mut Trail<'_, 's>) -> 
         return Ok(Path { current: None, start: Some(entry) });
     }
     let mut current = context.place.current.ok_or(Reason::PositionUnknown)?;
-    let here = context.node(current);
+    let mut here = context.node(current);
     if here.view.release().dead_end {
         return Ok(Path { current: Some(current), start: None });
     }
     // Nothing stops in a circle; every other walk comes to an end.
     context.graph().stop(current).ok_or(Reason::NotReady)?;
     let bundle = context.bundle.map_or(here.view.release().bundle.as_str(), |(id, _)| id);
-    while let Some(next) = context.node(current).next.filter(|_| !context.node(current).view.release().dead_end) {
-        if context.node(next).view.release().bundle.as_str() != bundle {
+    while let Some(next) = here.next.filter(|_| !here.view.release().dead_end) {
+        let ahead = context.node(next);
+        if ahead.view.release().bundle.as_str() != bundle {
             return Ok(Path { current: Some(current), start: Some(next) });
         }
-        trail.record(Entry::MovedOn { release: context.node(next).view.id() });
-        current = next;
+        trail.record(Entry::MovedOn { release: ahead.view.id() });
+        (current, here) = (next, ahead);
     }
     Ok(Path { current: Some(current), start: None })
 }

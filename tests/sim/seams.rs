@@ -12,7 +12,7 @@ use openraft_rt::deterministic_rng::DeterministicRng;
 use openraft_rt_tokio::TokioRuntime;
 use tidegate_platform::net::NetFuture;
 use tidegate_platform::spawn::Task;
-use tidegate_platform::{Accepted, BootTime, Clock, Io, Listener, Network, Random, SeededRandom, Spawner};
+use tidegate_platform::{Accepted, BootTime, Clock, Io, Lane, Listener, Network, Random, SeededRandom, Spawner};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::trace::Kind;
@@ -121,7 +121,7 @@ impl Listener for SimListener {
     fn accept(&mut self) -> NetFuture<'_, Accepted> {
         Box::pin(async move {
             let (stream, peer) = self.listener.accept().await?;
-            Ok(Accepted { io: self.network.wire(stream, &peer.to_string()), peer, identity: None })
+            Ok(Accepted { io: self.network.wire(stream, &peer.to_string()), peer, identity: None, lane: Lane::default() })
         })
     }
 

@@ -10,6 +10,7 @@ use tidegate_distribution::{Following, Freshness, Replica, Scope, Upstreams};
 use tidegate_eligibility::Snapshot;
 use tidegate_gateway::Gateway;
 use tidegate_gateway::gateway::Bounds;
+use tidegate_platform::net::NetFuture;
 use tidegate_platform::{
     ClientCertificates, KeyPair, ListenTls, Listener, Network, OpenMode, Platform, TlsError, TlsNetwork, VfsFile,
 };
@@ -150,9 +151,11 @@ impl Edge {
         }
         let copy = Copy::open(Arc::clone(&platform.vfs), &config.data_dir)?;
         let lock = lock(&config, &platform)?;
+        let for_devices = network(&platform, "device", config.tls_device.as_ref(), &["h2", "http/1.1"])?;
+        let for_admin = network(&platform, "admin", config.tls_admin.as_ref(), &["h2"])?;
         let (device, device_addr) =
-            listen(&platform, "device", config.listen_device, config.tls_device.as_ref(), &["h2", "http/1.1"]).await?;
-        let (admin, admin_addr) = listen(&platform, "admin", config.listen_admin, config.tls_admin.as_ref(), &["h2"]).await?;
+            bind("device", config.listen_device, for_devices.listen_for_many(config.listen_device)).await?;
+        let (admin, admin_addr) = bind("admin", config.listen_admin, for_admin.listen(config.listen_admin)).await?;
         let scope = Scope::of(config.products.clone());
         let (replica, unusable) = copy.load(&scope)?;
         if let Some(error) = unusable {
@@ -341,14 +344,14 @@ fn lock(config: &Config, platform: &Platform) -> Result<Arc<dyn VfsFile>, StartF
     if file.try_lock().map_err(failed)? { Ok(file) } else { Err(StartFailure::InUse { folder }) }
 }
 
-async fn listen(
+/// The platform's network, with TLS if there are files for it.
+fn network(
     platform: &Platform,
     listener: &'static str,
-    address: SocketAddr,
     tls: Option<&TlsFiles>,
     protocols: &[&str],
-) -> Result<(Box<dyn Listener>, SocketAddr), StartFailure> {
-    let network: Arc<dyn Network> = match tls {
+) -> Result<Arc<dyn Network>, StartFailure> {
+    Ok(match tls {
         None => Arc::clone(&platform.network),
         Some(files) => {
             let settings = ListenTls {
@@ -363,9 +366,16 @@ async fn listen(
             let network = TlsNetwork::new(inner, vfs, clock, Some(settings), None);
             Arc::new(network.map_err(|error| StartFailure::Tls { listener, source: Box::new(error) })?)
         }
-    };
+    })
+}
+
+async fn bind(
+    listener: &'static str,
+    address: SocketAddr,
+    bound: NetFuture<'_, Box<dyn Listener>>,
+) -> Result<(Box<dyn Listener>, SocketAddr), StartFailure> {
     let failed = |source| StartFailure::Listen { listener, address, source };
-    let bound = network.listen(address).await.map_err(failed)?;
+    let bound = bound.await.map_err(failed)?;
     let local = bound.local_addr().map_err(failed)?;
     Ok((bound, local))
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::task::Poll;
@@ -12,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tidegate_platform::{Accepted, Listener, Spawner};
+use tidegate_platform::{Accepted, Io, Listener, Spawner};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::MissedTickBehavior;
 
@@ -66,12 +67,13 @@ pub async fn serve<S: SnapshotSource>(
         };
         gateway.metrics().connection_opened();
         let (gateway, builder, seat, present) = (Arc::clone(&gateway), Arc::clone(&builder), seats.enter(), present.clone());
+        let Accepted { io, peer, lane, .. } = accepted;
         let task = async move {
-            connection(accepted, &gateway, &builder, seat).await;
+            connection((io, peer), &gateway, &builder, seat).await;
             gateway.metrics().connection_closed();
             drop((slot, present));
         };
-        spawner.spawn("gateway connection", Box::pin(task));
+        lane.spawn(&*spawner, "gateway connection", Box::pin(task));
     };
     drop((listener, present));
     seats.tell(Order::Drain);
@@ -124,12 +126,12 @@ fn connection_builder(executor: Executor) -> auto::Builder<Executor> {
 
 /// Serves one connection to its end.
 async fn connection<S: SnapshotSource>(
-    accepted: Accepted,
+    (io, peer): (Box<dyn Io>, SocketAddr),
     gateway: &Arc<Gateway<S>>,
     builder: &auto::Builder<Executor>,
     seat: Seat,
 ) {
-    let (io, shown) = Watched::new(accepted.io);
+    let (io, shown) = Watched::new(io);
     // Counted by connection: one count for all would be pulled back and forth between processors.
     let gateway = Arc::new(Arc::clone(gateway));
     let service = service_fn(|request: Request<Incoming>| {
@@ -165,7 +167,7 @@ async fn connection<S: SnapshotSource>(
     });
     if let Err(error) = served.await {
         // Clients hang up, time out and send nonsense all day: nothing that somebody must act on.
-        tracing::debug!(peer = %accepted.peer, %error, "device connection ended early");
+        tracing::debug!(%peer, %error, "device connection ended early");
     }
 }
 

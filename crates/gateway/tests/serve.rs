@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use tidegate_gateway::gateway::Bounds;
 use tidegate_gateway::{limits, serve};
 use tidegate_platform::net::NetFuture;
-use tidegate_platform::{Accepted, Listener, TokioSpawner};
+use tidegate_platform::{Accepted, Lane, Listener, TokioSpawner};
 use tidegate_proto::device::v1 as wire;
 use tidegate_proto::device::v1::device_service_client::DeviceServiceClient;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -38,7 +38,7 @@ impl Listener for InMemory {
     fn accept(&mut self) -> NetFuture<'_, Accepted> {
         Box::pin(async {
             let io = self.0.recv().await.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
-            Ok(Accepted { io: Box::new(io), peer: SocketAddr::from(([127, 0, 0, 1], 1)), identity: None })
+            Ok(Accepted { io: Box::new(io), peer: SocketAddr::from(([127, 0, 0, 1], 1)), identity: None, lane: Lane::default() })
         })
     }
 

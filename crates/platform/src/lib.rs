@@ -6,6 +6,7 @@
 
 pub mod causes;
 pub mod clock;
+pub mod lanes;
 pub mod limits;
 pub mod net;
 pub mod random;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 pub use causes::causes;
 pub use clock::{BootTime, Clock, SystemClock};
+pub use lanes::Lane;
 pub use net::{Accepted, Io, Listener, Network, PeerIdentity, TcpNetwork};
 pub use random::{OsRandom, Random, SeededRandom};
 pub use spawn::{Spawner, TokioSpawner};

@@ -17,6 +17,9 @@ pub const TLS_FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Pause after a failed accept, so that running out of descriptors does not spin.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
+/// Connections of a listener for many that stay with the runtime of the process. Those beyond it, while as many are open, get lanes.
+pub const CONNECTIONS_BEFORE_LANES: usize = 8;
+
 /// Longest time between two readings of the boot clock for a reading of the wall clock in between to count as of the same
 /// moment. After a longer one both are read again.
 pub const BOTH_CLOCKS_MAX: Duration = Duration::from_millis(5);

@@ -8,6 +8,8 @@ use std::pin::Pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::lanes::{Lane, Lanes};
+
 /// A boxed future of this seam.
 pub type NetFuture<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
 
@@ -30,6 +32,8 @@ pub struct Accepted {
     pub peer: SocketAddr,
     /// Set when the transport verified a client certificate.
     pub identity: Option<PeerIdentity>,
+    /// Where its task should run.
+    pub lane: Lane,
 }
 
 /// Accepts connections.
@@ -47,13 +51,21 @@ pub trait Network: Send + Sync + 'static {
     fn connect<'a>(&'a self, authority: &'a str) -> NetFuture<'a, Box<dyn Io>>;
     /// Binds `addr`.
     fn listen(&self, addr: SocketAddr) -> NetFuture<'_, Box<dyn Listener>>;
+    /// Binds `addr` for connections that are many and short of work each, such as those of devices: a network that can gives
+    /// them lanes.
+    fn listen_for_many(&self, addr: SocketAddr) -> NetFuture<'_, Box<dyn Listener>> {
+        self.listen(addr)
+    }
 }
 
 /// Plain TCP through tokio.
 #[derive(Debug, Default)]
 pub struct TcpNetwork;
 
-struct TcpAcceptor(tokio::net::TcpListener);
+struct TcpAcceptor {
+    listener: tokio::net::TcpListener,
+    lanes: Option<Lanes>,
+}
 
 impl Network for TcpNetwork {
     fn connect<'a>(&'a self, authority: &'a str) -> NetFuture<'a, Box<dyn Io>> {
@@ -67,8 +79,26 @@ impl Network for TcpNetwork {
     fn listen(&self, addr: SocketAddr) -> NetFuture<'_, Box<dyn Listener>> {
         Box::pin(async move {
             let listener = tokio::net::TcpListener::bind(addr).await?;
-            Ok(Box::new(TcpAcceptor(listener)) as Box<dyn Listener>)
+            Ok(Box::new(TcpAcceptor { listener, lanes: None }) as Box<dyn Listener>)
         })
+    }
+
+    fn listen_for_many(&self, addr: SocketAddr) -> NetFuture<'_, Box<dyn Listener>> {
+        Box::pin(async move {
+            let listener = tokio::net::TcpListener::bind(addr).await?;
+            Ok(Box::new(TcpAcceptor { listener, lanes: Some(Lanes::start()?) }) as Box<dyn Listener>)
+        })
+    }
+}
+
+impl TcpAcceptor {
+    fn place(&self, stream: tokio::net::TcpStream, peer: SocketAddr) -> io::Result<Accepted> {
+        stream.set_nodelay(true)?;
+        let (stream, lane) = match &self.lanes {
+            Some(lanes) => lanes.place(stream)?,
+            None => (stream, Lane::default()),
+        };
+        Ok(Accepted { io: Box::new(stream), peer, identity: None, lane })
     }
 }
 
@@ -76,11 +106,9 @@ impl Listener for TcpAcceptor {
     fn accept(&mut self) -> NetFuture<'_, Accepted> {
         Box::pin(async move {
             loop {
-                match self.0.accept().await {
-                    Ok((stream, peer)) => {
-                        stream.set_nodelay(true)?;
-                        return Ok(Accepted { io: Box::new(stream), peer, identity: None });
-                    }
+                let accepted = self.listener.accept().await.and_then(|(stream, peer)| self.place(stream, peer));
+                match accepted {
+                    Ok(accepted) => return Ok(accepted),
                     Err(error) => {
                         tracing::warn!(%error, "accept failed, going on");
                         tokio::time::sleep(crate::limits::ACCEPT_PAUSE).await;
@@ -91,6 +119,6 @@ impl Listener for TcpAcceptor {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.listener.local_addr()
     }
 }

@@ -26,12 +26,7 @@ pub struct TokioSpawner;
 
 impl Spawner for TokioSpawner {
     fn spawn(&self, name: &'static str, task: Task) {
-        // Not a second task that waits for the first: a stream of HTTP/2 is a task for each request.
-        tokio::spawn(AssertUnwindSafe(task).catch_unwind().map(move |ended| {
-            if let Err(payload) = ended {
-                tracing::error!(task = name, error = said(payload.as_ref()), "task panicked");
-            }
-        }));
+        tokio::spawn(caught(name, task));
     }
 
     fn spawn_blocking(&self, name: &'static str, work: Box<dyn FnOnce() + Send + 'static>) {
@@ -41,6 +36,15 @@ impl Spawner for TokioSpawner {
             std::process::abort();
         }
     }
+}
+
+/// The task, logging its panic. Not a second task that waits for the first: a stream of HTTP/2 is a task for each request.
+pub(crate) fn caught(name: &'static str, task: Task) -> impl Future<Output = ()> + Send + 'static {
+    AssertUnwindSafe(task).catch_unwind().map(move |ended| {
+        if let Err(payload) = ended {
+            tracing::error!(task = name, error = said(payload.as_ref()), "task panicked");
+        }
+    })
 }
 
 /// What a panic said, of the payload that catching it gives.

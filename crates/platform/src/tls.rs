@@ -98,6 +98,18 @@ impl TlsNetwork {
     }
 }
 
+impl TlsNetwork {
+    fn decorate(&self, inner: Box<dyn Listener>) -> Box<dyn Listener> {
+        match &self.listen {
+            None => inner,
+            Some(config) => {
+                let config = Arc::clone(config);
+                Box::new(TlsListener { inner, config, handshakes: FuturesUnordered::new() })
+            }
+        }
+    }
+}
+
 impl Network for TlsNetwork {
     fn connect<'a>(&'a self, authority: &'a str) -> NetFuture<'a, Box<dyn Io>> {
         Box::pin(async move {
@@ -112,16 +124,11 @@ impl Network for TlsNetwork {
     }
 
     fn listen(&self, addr: SocketAddr) -> NetFuture<'_, Box<dyn Listener>> {
-        Box::pin(async move {
-            let inner = self.inner.listen(addr).await?;
-            Ok(match &self.listen {
-                None => inner,
-                Some(config) => {
-                    let config = Arc::clone(config);
-                    Box::new(TlsListener { inner, config, handshakes: FuturesUnordered::new() })
-                }
-            })
-        })
+        Box::pin(async move { Ok(self.decorate(self.inner.listen(addr).await?)) })
+    }
+
+    fn listen_for_many(&self, addr: SocketAddr) -> NetFuture<'_, Box<dyn Listener>> {
+        Box::pin(async move { Ok(self.decorate(self.inner.listen_for_many(addr).await?)) })
     }
 }
 
@@ -147,7 +154,7 @@ impl TlsListener {
                 Ok(Ok(stream)) => {
                     let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
                     let identity = shown.map(|certificate| PeerIdentity { names: names::of(certificate) });
-                    Some(Accepted { io: Box::new(stream), peer, identity })
+                    Some(Accepted { io: Box::new(stream), peer, identity, lane: accepted.lane })
                 }
                 Ok(Err(error)) => {
                     tracing::debug!(%peer, %error, "TLS handshake failed");

@@ -13,6 +13,7 @@ use tidegate_consensus::{Fault, Service, Settings, StartError};
 #[cfg(feature = "testing")]
 use tidegate_consensus::{Production, freshness::Sabotage};
 use tidegate_gateway::{Gateway, gateway::Bounds};
+use tidegate_platform::net::NetFuture;
 use tidegate_platform::tls::{ClientCertificates, ConnectTls, KeyPair, ListenTls, TlsError, TlsNetwork};
 use tidegate_platform::{Listener, Network, OpenMode, Platform, Spawner, VfsFile};
 use tidegate_store::journal::JournalBounds;
@@ -159,12 +160,12 @@ impl Networks {
 }
 
 async fn bind(
-    network: &Arc<dyn Network>,
     listener: &'static str,
     address: SocketAddr,
+    bound: NetFuture<'_, Box<dyn Listener>>,
 ) -> Result<(Box<dyn Listener>, SocketAddr), StartFailure> {
     let failed = |source| StartFailure::Listen { listener, address, source };
-    let bound = network.listen(address).await.map_err(failed)?;
+    let bound = bound.await.map_err(failed)?;
     let local = bound.local_addr().map_err(failed)?;
     Ok((bound, local))
 }
@@ -252,8 +253,9 @@ impl Node {
         let threads = Arc::new(Tracked::new(Arc::clone(&platform.spawner)));
         let platform = Platform { spawner: Arc::clone(&threads) as Arc<dyn Spawner>, ..platform };
         let networks = Networks::new(&config, &platform)?;
-        let (device, device_addr) = bind(&networks.device, "device", config.listen.device).await?;
-        let (admin, admin_addr) = bind(&networks.admin, "admin", config.listen.admin).await?;
+        let at = &config.listen;
+        let (device, device_addr) = bind("device", at.device, networks.device.listen_for_many(at.device)).await?;
+        let (admin, admin_addr) = bind("admin", at.admin, networks.admin.listen(at.admin)).await?;
 
         let (writer, books) = journal::open(journal, platform.spawner.as_ref());
         let records = Arc::new(Records::new());

@@ -47,10 +47,9 @@ impl<'r> Request<'r> {
         let short = |text: Option<&str>| text.is_none_or(|text| text.len() <= limits::REPORTED_BYTES_MAX);
         let named = |text: &str| text.len() <= limits::ATTRIBUTE_BYTES_MAX;
         // Most keys are ASCII, of which bytes tell.
-        let is_plain = |key: &str| {
-            key.bytes().fold(true, |is_plain, byte| is_plain & matches!(byte, b' '..=b'~')) || !key.chars().any(char::is_control)
+        let key_is_plain = |key: &str| {
+            key.len() <= limits::DEVICE_KEY_BYTES_MAX && (is_printable(key.as_bytes()) || !key.chars().any(char::is_control))
         };
-        let key_is_plain = |key: &str| key.len() <= limits::DEVICE_KEY_BYTES_MAX && is_plain(key);
         !self.product.is_empty()
             && short(Some(self.product))
             && short(self.release)
@@ -74,6 +73,22 @@ impl<'r> Request<'r> {
     pub(crate) fn attribute(&self, name: &str) -> Option<&'r str> {
         self.attributes.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
     }
+}
+
+/// True if all bytes are from the space to the tilde; eight are looked at together.
+fn is_printable(bytes: &[u8]) -> bool {
+    const ONES: u64 = u64::MAX / 255;
+    // The highest bit of a byte of the result is set below the space and above the tilde. A byte can spoil another only by being
+    // outside itself.
+    let is_within = |word: u64| ((word.wrapping_sub(ONES * 0x20) & !word) | word.wrapping_add(ONES) | word) & (ONES * 0x80) == 0;
+    let (words, rest) = bytes.as_chunks::<8>();
+    let word = |chunk: &[u8; 8]| u64::from_le_bytes(*chunk);
+    // The last eight bytes stand for those that are left over, if there are eight.
+    let is_rest_within = match bytes.last_chunk::<8>() {
+        Some(last) => is_within(word(last)),
+        None => rest.iter().all(|byte| matches!(byte, b' '..=b'~')),
+    };
+    is_rest_within && words.iter().all(|chunk| is_within(word(chunk)))
 }
 
 /// An empty text is the same as an absent one.
@@ -109,6 +124,21 @@ mod tests {
         ];
         for (i, request) in bad.iter().enumerate() {
             assert!(!request.is_well_formed(), "case {i}");
+        }
+    }
+
+    #[test]
+    fn printable_bytes_are_those_from_space_to_tilde_wherever_they_stand() {
+        for length in 0..20 {
+            for place in 0..length {
+                for byte in 0..=255_u8 {
+                    for other in [b' ', b'~', b'a'] {
+                        let mut bytes = vec![other; length];
+                        bytes[place] = byte;
+                        assert_eq!(is_printable(&bytes), (b' '..=b'~').contains(&byte), "{bytes:?}");
+                    }
+                }
+            }
         }
     }
 

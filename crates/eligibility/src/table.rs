@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 /// Hash of a key, computed once per request and used for every table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct KeyHash(u64);
@@ -63,9 +65,10 @@ struct Branch<V> {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Child<V> {
-    Leaf(KeyHash, Arc<str>, V),
+    /// Texts of up to 23 bytes, as nearly all are, stand in the leaf itself: nothing else has to be read to compare them.
+    Leaf(KeyHash, SmolStr, V),
     /// Texts that share a whole hash, ordered; at least two.
-    Several(KeyHash, Arc<[(Arc<str>, V)]>),
+    Several(KeyHash, Arc<[(SmolStr, V)]>),
     /// At least two texts that share all bits so far and no whole hash.
     Branch(Branch<V>),
 }
@@ -100,9 +103,9 @@ impl<V: Clone> Table<V> {
         loop {
             match branch.child(rest)? {
                 Child::Branch(below) => branch = below,
-                Child::Leaf(found, text, value) => return (*found == hash && **text == *key).then_some(value),
+                Child::Leaf(found, text, value) => return (*found == hash && text.as_str() == key).then_some(value),
                 Child::Several(_, entries) => {
-                    return entries.iter().find(|(text, _)| **text == *key).map(|(_, value)| value);
+                    return entries.iter().find(|(text, _)| text.as_str() == key).map(|(_, value)| value);
                 }
             }
             rest >>= BITS;
@@ -145,7 +148,7 @@ impl<V: Clone> Branch<V> {
         let place = self.place(bit);
         if self.map & bit == 0 {
             let (before, after) = self.children.split_at(place);
-            let leaf = Child::Leaf(hash, Arc::from(key), value);
+            let leaf = Child::Leaf(hash, SmolStr::new(key), value);
             self.children = before.iter().cloned().chain(std::iter::once(leaf)).chain(after.iter().cloned()).collect();
             self.map |= bit;
             return;
@@ -153,17 +156,17 @@ impl<V: Clone> Branch<V> {
         let child = &mut self.owned()[place];
         match child {
             Child::Branch(below) => below.set(level + 1, (hash, key), value),
-            Child::Leaf(found, text, old) if *found == hash && **text == *key => *old = value,
+            Child::Leaf(found, text, old) if *found == hash && text.as_str() == key => *old = value,
             Child::Several(found, entries) if *found == hash => {
                 let mut longer = entries.to_vec();
-                match longer.binary_search_by(|(text, _)| (**text).cmp(key)) {
+                match longer.binary_search_by(|(text, _)| text.as_str().cmp(key)) {
                     Ok(at) => longer[at].1 = value,
-                    Err(at) => longer.insert(at, (Arc::from(key), value)),
+                    Err(at) => longer.insert(at, (SmolStr::new(key), value)),
                 }
                 *entries = Arc::from(longer);
             }
             Child::Leaf(found, text, old) if *found == hash => {
-                let mut both = vec![(text.clone(), old.clone()), (Arc::from(key), value)];
+                let mut both = vec![(text.clone(), old.clone()), (SmolStr::new(key), value)];
                 both.sort_by(|(a, _), (b, _)| a.cmp(b));
                 *child = Child::Several(hash, Arc::from(both));
             }
@@ -193,7 +196,7 @@ impl<V: Clone> Branch<V> {
                 }
             }
             Child::Several(_, entries) => {
-                let left: Vec<_> = entries.iter().filter(|(text, _)| **text != *key).cloned().collect();
+                let left: Vec<_> = entries.iter().filter(|(text, _)| text.as_str() != key).cloned().collect();
                 let child = match <[_; 1]>::try_from(left) {
                     Ok([(text, value)]) => Child::Leaf(hash, text, value),
                     Err(left) => Child::Several(hash, Arc::from(left)),

@@ -106,26 +106,28 @@ impl Graph {
         // One stretch; false if the search ends there.
         let mut along = |(enters, leaves): (usize, usize)| {
             // The candidates of this stretch are those above the rank of what lies before it, up to the highest one.
-            let passes = |node: usize| usize::from(self.nodes[node].passes());
-            let below = self.nodes[enters].rank - passes(enters);
-            let highest = self.nodes[leaves].rank - if leaves == end { passes(leaves) } else { 0 };
-            let mut node = leaves;
+            let (first, mut node) = (&self.nodes[enters], &self.nodes[leaves]);
+            let below = first.rank - usize::from(first.passes());
+            let highest = node.rank - usize::from(leaves == end && node.passes());
             let mut is_inclusive = leaves != end;
             loop {
                 let found = match onward {
                     Onward::Done => return false,
-                    Onward::Next if is_inclusive && passes(node) == 1 => Some(node),
-                    Onward::Next => self.nodes[node].candidate_before,
-                    Onward::NextPiercing if is_inclusive && self.nodes[node].pierces() => Some(node),
-                    Onward::NextPiercing => self.nodes[node].piercing_before,
+                    Onward::Next if is_inclusive && node.passes() => Some(leaves),
+                    Onward::Next => node.candidate_before,
+                    Onward::NextPiercing if is_inclusive && node.pierces() => Some(leaves),
+                    Onward::NextPiercing => node.piercing_before,
                 };
                 is_inclusive = false;
-                let Some(candidate) = found.filter(|candidate| self.nodes[*candidate].rank > below) else { break };
-                if met + highest - self.nodes[candidate].rank >= limit {
+                let Some(candidate) = found else { break };
+                node = &self.nodes[candidate];
+                if node.rank <= below {
+                    break;
+                }
+                if met + highest - node.rank >= limit {
                     return false;
                 }
                 onward = each(candidate);
-                node = candidate;
             }
             met += highest - below;
             met < limit
@@ -191,6 +193,11 @@ impl Graph {
 }
 
 impl Node {
+    /// True if a walk from here comes to an end; false in a circle.
+    pub(crate) fn leads_somewhere(&self) -> bool {
+        self.tree.is_some()
+    }
+
     /// True if it passes the device-independent checks.
     fn passes(&self) -> bool {
         self.view.failure.is_none()

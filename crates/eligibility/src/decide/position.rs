@@ -58,7 +58,9 @@ pub(super) fn locate(
 pub(super) fn path<'s>(context: &Context<'s, '_>, trail: &mut Trail<'_, 's>) -> Result<Path, Reason> {
     tell(context, trail);
     if let Some(entry) = context.place.entry {
-        context.graph().stop(entry).ok_or(Reason::NotReady)?;
+        if !context.node(entry).leads_somewhere() {
+            return Err(Reason::NotReady);
+        }
         return Ok(Path { current: None, start: Some(entry) });
     }
     let mut current = context.place.current.ok_or(Reason::PositionUnknown)?;
@@ -67,7 +69,9 @@ pub(super) fn path<'s>(context: &Context<'s, '_>, trail: &mut Trail<'_, 's>) -> 
         return Ok(Path { current: Some(current), start: None });
     }
     // Nothing stops in a circle; every other walk comes to an end.
-    context.graph().stop(current).ok_or(Reason::NotReady)?;
+    if !here.leads_somewhere() {
+        return Err(Reason::NotReady);
+    }
     let bundle = context.bundle.map_or(here.view.release().bundle.as_str(), |(id, _)| id);
     while let Some(next) = here.next.filter(|_| !here.view.release().dead_end) {
         let ahead = context.node(next);

@@ -96,9 +96,7 @@ impl TlsNetwork {
         let connect = connect.map(|settings| Reloaded::open(ClientSide(settings), vfs, clock));
         Ok(Self { inner, listen: listen.transpose()?.map(Arc::new), connect: connect.transpose()?.map(Arc::new) })
     }
-}
 
-impl TlsNetwork {
     fn decorate(&self, inner: Box<dyn Listener>) -> Box<dyn Listener> {
         match &self.listen {
             None => inner,

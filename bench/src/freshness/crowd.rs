@@ -88,7 +88,7 @@ impl Crowd {
                 freshness: freshness.clone(),
                 sink: Mark { shown: Arc::clone(&shown), snapshot: Snapshot::empty() },
                 probe_interval: PROBE_INTERVAL,
-                age_max: BOUND / 2,
+                max_staleness: BOUND,
             };
             tokio::spawn(following.run(stop.subscribe()));
             Follower { shown, freshness }

@@ -14,7 +14,8 @@ use tonic::Streaming;
 
 use crate::batch::Batch;
 use crate::freshness::{Asked, Freshness};
-use crate::limits::{BACK_OFF_MAX, BACK_OFF_MIN, LAGGING_STAY_MAX, LAGGING_STAY_MIN, OPEN_WAIT_MAX, PROBES_MAX, SILENCE_MAX};
+use crate::limits::{OPEN_WAIT_MAX, PROBES_MAX, SILENCE_MAX};
+use crate::patience::{Ended, Patience, lagging_age};
 use crate::replica::{Held, Remedy, Replica, Step};
 use crate::stops::Stop;
 use crate::upstream::{Broken, Upstreams};
@@ -72,9 +73,9 @@ pub struct Following<S> {
     pub sink: S,
     /// Interval of the probes.
     pub probe_interval: Duration,
-    /// Age of an upstream's content at which another upstream is tried: well below the age at which this follower's own is
-    /// of no use, and above what an election costs, in which all upstreams are equally old.
-    pub age_max: Duration,
+    /// Age at which what this follower has is of no use any more. An upstream whose content is older than seven tenths of
+    /// that is left for another.
+    pub max_staleness: Duration,
 }
 
 /// What an upstream's answers say about its age.
@@ -100,23 +101,18 @@ impl<S: Sink> Following<S> {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         // Followers that start together spread over the upstreams.
         let mut seat = usize::try_from(self.platform.random.u64() % 64).unwrap_or(0) % self.upstreams.addresses.len();
-        let (mut failures, mut laggards) = (0_u32, 0_u32);
+        let mut patience = Patience::new(self.upstreams.addresses.len());
         loop {
             let mut ages = Ages::default();
-            let stay = self.stay(laggards);
+            let stay = patience.stay(self.platform.random.u64());
             let ended = tokio::select! {
                 biased;
                 _ = stop.wait_for(|is_stopping| *is_stopping) => return,
                 ended = self.session(seat, stay, &mut ages) => ended,
             };
             self.freshness.unanswered();
-            // Who answers has not failed, however old the answer.
-            let is_lagging = matches!(ended, Broken::Lagging { .. });
-            failures = if ages.was_proven || is_lagging { 0 } else { failures + 1 };
-            let before = if ages.was_proven { 0 } else { laggards };
-            laggards = if is_lagging { before + 1 } else { before };
-            let ceiling = BACK_OFF_MIN.saturating_mul(2_u32.saturating_pow(failures.min(16))).min(BACK_OFF_MAX);
-            let pause = full_jitter(ceiling, self.platform.random.u64());
+            let kind = if matches!(ended, Broken::Lagging { .. }) { Ended::Lagging } else { Ended::Broken };
+            let pause = patience.ended(kind, ages.was_proven, self.platform.random.u64());
             let upstream = self.upstreams.addresses[seat].as_str();
             self.sink.happened(Event::Disconnected { upstream, reason: &ended, pause });
             let is_same = matches!(&ended, Broken::Refused(refused) if refused.remedy() == Remedy::Anew);
@@ -129,14 +125,6 @@ impl<S: Sink> Following<S> {
                 () = tokio::time::sleep(pause) => {}
             }
         }
-    }
-
-    /// How long to stay with an upstream that lags, after so many others did: not at all as long as one is untried.
-    fn stay(&self, laggards: u32) -> Duration {
-        let others = u32::try_from(self.upstreams.addresses.len()).unwrap_or(u32::MAX).saturating_sub(1);
-        let Some(rounds) = laggards.checked_sub(others) else { return Duration::ZERO };
-        let stay = LAGGING_STAY_MIN.saturating_mul(2_u32.saturating_pow(rounds.min(16))).min(LAGGING_STAY_MAX);
-        stay / 2 + full_jitter(stay, self.platform.random.u64())
     }
 
     /// One stream, until it breaks, or until the upstream has lagged for `stay` and there is another.
@@ -165,7 +153,7 @@ impl<S: Sink> Following<S> {
                             return broken;
                         }
                         if self.is_left(ages, stay) {
-                            return Broken::Lagging { age_max: self.age_max };
+                            return Broken::Lagging { age_max: lagging_age(self.max_staleness) };
                         }
                     }
                     // After the message is taken in: compiling a large catalog is no silence.
@@ -224,7 +212,7 @@ impl<S: Sink> Following<S> {
                 let staleness = staleness_ms.map(Duration::from_millis);
                 let is_proven = self.freshness.answered(asked, staleness, decision_time_ms);
                 self.sink.happened(Event::Probed { is_proven });
-                if staleness.is_some_and(|age| age <= self.age_max) {
+                if staleness.is_some_and(|age| age <= lagging_age(self.max_staleness)) {
                     ages.was_proven |= is_proven;
                     ages.lagging_since = None;
                 } else {
@@ -235,10 +223,4 @@ impl<S: Sink> Following<S> {
         }
         Ok(())
     }
-}
-
-/// Anything from nothing to `ceiling`.
-fn full_jitter(ceiling: Duration, random: u64) -> Duration {
-    let nanos = u128::from(u64::try_from(ceiling.as_nanos()).unwrap_or(u64::MAX));
-    Duration::from_nanos(u64::try_from((nanos * u128::from(random)) >> 64).unwrap_or(0))
 }

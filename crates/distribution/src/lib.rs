@@ -18,6 +18,7 @@ mod history;
 pub mod incoming;
 pub mod limits;
 pub mod origin;
+mod patience;
 pub mod replica;
 pub mod roots;
 pub mod scope;

@@ -227,7 +227,7 @@ fn follow(addresses: &[SocketAddr], cluster_id: Option<u128>, products: &[&str])
         freshness: freshness.clone(),
         sink: Notes { held: Arc::clone(&held), notes: sender },
         probe_interval: Duration::from_millis(20),
-        age_max: Duration::from_millis(2_500),
+        max_staleness: Duration::from_secs(5),
     };
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(following.run(stopping));
@@ -298,7 +298,7 @@ async fn an_upstream_that_stops_is_left_for_one_that_runs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upstream_that_is_too_old_is_left_for_one_that_is_not() {
     let (fresh, old) = (Book::new(7, 1), Book::new(7, 1));
-    for age in [None, Some(Duration::from_secs(3))] {
+    for age in [None, Some(Duration::from_secs(4))] {
         *old.staleness.lock().unwrap() = age;
         let (first, second, third) = (serve(&old).await, serve(&old).await, serve(&fresh).await);
         let mut follower = follow(&[first.address, second.address, third.address], None, &[]);

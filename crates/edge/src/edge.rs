@@ -245,7 +245,7 @@ impl Edge {
             freshness: shared.freshness.clone(),
             sink: Keeper(Arc::clone(shared)),
             probe_interval: shared.config.probe_interval,
-            age_max: shared.config.max_staleness / 2,
+            max_staleness: shared.config.max_staleness,
         };
         shared.platform.spawner.spawn("follow", Box::pin(following.run(self.stop.subscribe())));
         let (kept, stop) = (Arc::clone(shared), self.stop.subscribe());

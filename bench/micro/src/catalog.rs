@@ -115,28 +115,21 @@ impl World {
     #[must_use]
     pub fn turn(&self, cohort: usize, state: RolloutState, version: u64) -> CatalogChange {
         let depth = self.shape.depth();
-        let body = objects::release(0, cohort, depth - 1, depth, state);
-        self.change(version, body)
+        change(&self.catalog, version, objects::release(0, cohort, depth - 1, depth, state))
     }
 
-    fn change(&self, version: u64, body: Release) -> CatalogChange {
-        let created =
-            self.catalog.releases().get(&body.id).map_or(Created { config_version: version, seq: 0 }, |stored| stored.created);
-        CatalogChange::Put(Object::Release(Arc::new(Stored { version, created, body })))
-    }
-
-    /// The changes by which a cohort of the first product gets one more release, after `already` others have been published in it: bundle,
-    /// release, policy, and the latest one so far, which now leads to it.
+    /// The changes by which a cohort of the first product gets one more release, after `already` others have been published in it, as
+    /// `catalog` has them: bundle, release, policy, and the latest one so far, which now leads to it.
     #[must_use]
-    pub fn publish(&self, cohort: usize, already: usize, version: u64) -> Vec<CatalogChange> {
+    pub fn publish(&self, catalog: &Catalog, cohort: usize, already: usize, version: u64) -> Vec<CatalogChange> {
         let place = self.shape.depth() + already;
         let created = Created { config_version: version, seq: 0 };
         let before = objects::release(0, cohort, place - 1, place + 1, RolloutState::Completed);
         let latest = objects::release(0, cohort, place, place + 1, RolloutState::Active);
         vec![
             CatalogChange::Put(stored!(Bundle, created, objects::bundle(0, cohort, place))),
-            self.change(version, before),
-            self.change(version, latest),
+            change(catalog, version, before),
+            change(catalog, version, latest),
             CatalogChange::Put(stored!(Policy, created, objects::policy(0, cohort, place))),
         ]
     }
@@ -165,4 +158,10 @@ impl World {
         let body = objects::overriding(number * 10, self.overridden(number), self.shape.cohorts());
         CatalogChange::Put(Object::Override(Arc::new(Stored { version, created, body })))
     }
+}
+
+/// A release that is new or, if `catalog` has it, has been changed: then it keeps its creation, as it does in a cluster.
+fn change(catalog: &Catalog, version: u64, body: Release) -> CatalogChange {
+    let created = catalog.releases().get(&body.id).map_or(Created { config_version: version, seq: 0 }, |stored| stored.created);
+    CatalogChange::Put(Object::Release(Arc::new(Stored { version, created, body })))
 }

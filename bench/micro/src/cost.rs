@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use tidegate_eligibility::{Snapshot, compile};
-use tidegate_model::{CatalogChange, RolloutState};
+use tidegate_model::{Catalog, CatalogChange, RolloutState};
 
 use crate::catalog::World;
 use crate::shape::{Named, Shape, TYPICAL};
@@ -46,7 +46,7 @@ fn changes(world: &World, snapshot: &Snapshot, kind: &str) -> Nanos {
     let mut slices = Vec::with_capacity(CHANGES);
     for number in 0..CHANGES {
         let version = snapshot.stamp().config_version + 1 + number as u64;
-        let batch = batch(world, kind, number, version);
+        let batch = batch((world, &catalog), kind, number, version);
         batch.iter().for_each(|change| drop(catalog.apply(change)));
         let mut stamp = current.stamp();
         (stamp.config_version, stamp.applied_index) = (version, version);
@@ -57,7 +57,8 @@ fn changes(world: &World, snapshot: &Snapshot, kind: &str) -> Nanos {
     Nanos::of(slices)
 }
 
-fn batch(world: &World, kind: &str, number: usize, version: u64) -> Vec<CatalogChange> {
+/// Change number `number` of this kind, to what the world has become by those before it.
+fn batch((world, catalog): (&World, &Catalog), kind: &str, number: usize, version: u64) -> Vec<CatalogChange> {
     let cohort = number % world.shape.rollouts.max(1);
     match kind {
         "pause or resume" => {
@@ -65,7 +66,7 @@ fn batch(world: &World, kind: &str, number: usize, version: u64) -> Vec<CatalogC
             let state = if is_first_round { RolloutState::Paused } else { RolloutState::Active };
             vec![world.turn(cohort, state, version)]
         }
-        "publish" => world.publish(cohort, number / world.shape.rollouts.max(1), version),
+        "publish" => world.publish(catalog, cohort, number / world.shape.rollouts.max(1), version),
         "device" => vec![world.register(world.shape.devices / 2 + number, version)],
         "hold" => vec![world.hold(world.shape.holds + number, version)],
         _override => vec![world.overriding(world.shape.overrides + number, version)],

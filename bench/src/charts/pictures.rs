@@ -101,7 +101,7 @@ fn decisions(micro: &Value) -> Lines {
 
 fn compilation(micro: &Value) -> Lines {
     let kinds = ["publish", "pause or resume", "device", "hold", "override"];
-    let us = |catalog: &Value, kind: &str| catalog["compile_change_ns"][kind]["least"].as_f64().map(|ns| ns / 1e3);
+    let us = |catalog: &Value, kind: &str| catalog["compile_change_ns"][kind]["median"].as_f64().map(|ns| ns / 1e3);
     let line = |(colour, kind): (usize, &str)| series(kind, false, colour, by_releases(micro, |catalog| us(catalog, kind)));
     Lines {
         title: "Compiling one change into the next snapshot",

@@ -1,10 +1,10 @@
 //! From a catalog to a snapshot, by what changed.
 //!
 //! Each change touches some objects of one product; what depends on them is found through an index of names and compiled again,
-//! everything else is shared with the previous snapshot. One release that changes costs time in proportion to the linked
-//! releases of its cohort (the graph is laid out anew, its unchanged releases are reused); a product whose keys,
-//! attestations or version scheme change is compiled again as a whole; every other change costs its own size and a
-//! logarithm.
+//! everything else is shared with the previous snapshot. A release that changes its state, or that is published after the latest, patches
+//! the graph of its cohort in a few places; one that comes or goes in the middle costs time in proportion to the linked releases
+//! of its cohort (the graph is laid out anew, its unchanged releases are reused). A product whose keys, attestations or version scheme
+//! change is compiled again as a whole; every other change costs its own size and a logarithm.
 
 mod touched;
 mod update;

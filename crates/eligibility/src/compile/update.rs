@@ -103,13 +103,14 @@ fn update_release(
     let of_product = |stored: &&Arc<Stored<Release>>| stored.body.product == *product;
     let old = before.releases().get(id).filter(of_product);
     let new = catalog.releases().get(id).filter(of_product);
-    for (stored, is_new) in old.map(|stored| (stored, false)).into_iter().chain(new.map(|stored| (stored, true))) {
-        let release = &stored.body;
-        edit_set(&mut view.names.of_cohort, &release.cohort, id, is_new);
-        edit_set(&mut view.names.of_bundle, &release.bundle, id, is_new);
-        graphs.entry(release.cohort.clone()).or_default().insert(id.clone());
+    let (was_in, is_in) = (old.map(|stored| &stored.body.cohort), new.map(|stored| &stored.body.cohort));
+    refile(&mut view.names.of_cohort, id, was_in, is_in);
+    for cohort in was_in.into_iter().chain(is_in) {
+        graphs.entry(cohort.clone()).or_default().insert(id.clone());
     }
-    if old.map(|stored| &stored.body.bundle) != new.map(|stored| &stored.body.bundle) {
+    let (had, has) = (old.map(|stored| &stored.body.bundle), new.map(|stored| &stored.body.bundle));
+    refile(&mut view.names.of_bundle, id, had, has);
+    if had != has {
         holds.extend(view.names.holds_on.get(id).into_iter().flatten().cloned());
     }
     match (new, &view.stored) {
@@ -183,6 +184,14 @@ fn update_hold(view: &mut ProductView, product: &ProductId, id: &HoldId, catalog
         view.holds.insert(&new);
         release.into_iter().for_each(|release| edit_set(&mut view.names.holds_on, release, id, true));
         view.names.holds.insert(id.clone(), new);
+    }
+}
+
+/// Moves `item` from the set under `from` to that under `to`. Nothing is touched if it stays where it is, as nearly all do.
+fn refile<K: Ord + Clone, V: Ord + Clone>(sets: &mut OrdMap<K, OrdSet<V>>, item: &V, from: Option<&K>, to: Option<&K>) {
+    if from != to {
+        from.into_iter().for_each(|key| edit_set(sets, key, item, false));
+        to.into_iter().for_each(|key| edit_set(sets, key, item, true));
     }
 }
 

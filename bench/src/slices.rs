@@ -84,9 +84,21 @@ pub struct Compared {
 impl Compared {
     /// The median of the pairs' ratios.
     pub fn ratio(&self) -> f64 {
+        median(&self.ratios())
+    }
+
+    /// The ratios of all pairs, the lowest first.
+    fn ratios(&self) -> Vec<f64> {
         let mut ratios: Vec<f64> = self.pairs.iter().map(|(ours, theirs)| ours.rate / theirs.rate).collect();
         ratios.sort_by(f64::total_cmp);
-        median(&ratios)
+        ratios
+    }
+
+    /// From where to where the ratios of half of the pairs lie, those in the middle.
+    fn middle(&self) -> String {
+        let ratios = self.ratios();
+        let at = |quarter: usize| ratios.get((ratios.len().saturating_sub(1) * quarter + 2) / 4).copied().unwrap_or(0.0);
+        format!("{:.2} to {:.2}", at(1), at(3))
     }
 
     /// Whether the bar is met.
@@ -102,7 +114,7 @@ impl Compared {
         (median(&rates), times)
     }
 
-    /// One row: what, ours, peer, ratio, bar, met.
+    /// One row: what, ours, peer, ratio, its range, bar, met.
     pub fn row(&self) -> Vec<String> {
         let side = |(rate, times): (f64, Times)| {
             format!("{rate:.0}/s (p50 {} p99 {} p99.9 {} ms)", ms(times.at(500)), ms(times.at(990)), ms(times.at(999)))
@@ -112,6 +124,7 @@ impl Compared {
             side(self.side(|pair| &pair.0)),
             format!("{}: {}", self.peer, side(self.side(|pair| &pair.1))),
             format!("{:.2}", self.ratio()),
+            self.middle(),
             self.bar.map_or_else(|| "-".to_owned(), |bar| format!("{bar:.2}")),
             match self.bar {
                 None => "-",

@@ -75,6 +75,10 @@ impl Application for Observed {
         response
     }
 
+    fn is_publishing_long(&self) -> bool {
+        self.inner.is_publishing_long()
+    }
+
     fn publish(&mut self, applied_index: u64) {
         self.inner.publish(applied_index);
         self.applied_index = applied_index;

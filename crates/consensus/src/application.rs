@@ -21,6 +21,12 @@ pub trait Application: Send + 'static {
     /// `applied_index` has to be visible to readers when this returns; freshness relies on it.
     fn publish(&mut self, applied_index: u64);
 
+    /// Whether the publication that is due may take longer than some dozen milliseconds. It is made on a thread of its own then,
+    /// so that the node hears and says meanwhile what keeps elections away.
+    fn is_publishing_long(&self) -> bool {
+        false
+    }
+
     /// Takes a frozen copy of the state as it is now. Called between batches; has to be cheap.
     fn freeze(&self) -> Self::Frozen;
 

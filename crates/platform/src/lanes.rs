@@ -10,32 +10,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::net::TcpStream;
-use tokio::runtime::{Builder, Handle};
-use tokio::sync::watch;
 
+use crate::apart::Apart;
 use crate::limits::CONNECTIONS_BEFORE_LANES;
 use crate::spawn::{Spawner, Task, caught};
+
+/// Name of each thread.
+const THREAD: &str = "connection lane";
 
 /// The lanes of one listener.
 #[derive(Debug)]
 pub(crate) struct Lanes {
-    threads: Vec<Thread>,
+    threads: Vec<Apart>,
     /// Connections that are open, wherever they run.
     open: Arc<AtomicUsize>,
     next: AtomicUsize,
 }
 
-/// One thread with its runtime; it ends when nobody holds the sender any more.
-#[derive(Clone, Debug)]
-struct Thread {
-    runtime: Handle,
-    _needed: Arc<watch::Sender<()>>,
-}
-
 /// Where the tasks of a connection run. A listener counts its connections by it.
 #[derive(Debug, Default)]
 pub struct Lane {
-    thread: Option<Thread>,
+    thread: Option<Apart>,
     open: Option<Arc<AtomicUsize>>,
 }
 
@@ -43,7 +38,7 @@ impl Lanes {
     /// Starts one for each processor.
     pub(crate) fn start() -> io::Result<Self> {
         let count = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = (0..count).map(|_| Thread::start()).collect::<io::Result<_>>()?;
+        let threads = (0..count).map(|_| Apart::start(THREAD)).collect::<io::Result<_>>()?;
         Ok(Self { threads, open: Arc::default(), next: AtomicUsize::new(0) })
     }
 
@@ -56,7 +51,7 @@ impl Lanes {
         }
         let thread = &self.threads[self.next.fetch_add(1, Ordering::Relaxed) % self.threads.len()];
         let stream = stream.into_std()?;
-        let within = thread.runtime.enter();
+        let within = thread.runtime().enter();
         let stream = TcpStream::from_std(stream)?;
         drop(within);
         lane.thread = Some(thread.clone());
@@ -64,26 +59,11 @@ impl Lanes {
     }
 }
 
-impl Thread {
-    fn start() -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let (needed, mut gone) = watch::channel(());
-        let thread = Self { runtime: runtime.handle().clone(), _needed: Arc::new(needed) };
-        std::thread::Builder::new().name("connection lane".to_owned()).spawn(move || {
-            runtime.block_on(async {
-                // Nothing is ever sent: this ends when the sender has gone.
-                while gone.changed().await.is_ok() {}
-            });
-        })?;
-        Ok(thread)
-    }
-}
-
 impl Lane {
     /// Runs the task of the connection: on its lane, else through `spawner`. Tasks that it starts on the current runtime in turn
     /// run beside it. The connection counts until the task has ended.
     pub fn spawn(self, spawner: &dyn Spawner, name: &'static str, task: Task) {
-        let runtime = self.thread.as_ref().map(|thread| thread.runtime.clone());
+        let runtime = self.thread.as_ref().map(|thread| thread.runtime().clone());
         let counted: Task = Box::pin(async move {
             task.await;
             drop(self);
@@ -107,7 +87,7 @@ impl Drop for Lane {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::sync::mpsc;
+    use tokio::sync::{mpsc, watch};
 
     use super::*;
     use crate::net::{Accepted, Network as _, TcpNetwork};
@@ -139,7 +119,7 @@ mod tests {
             let alive = echo(listener.accept().await.unwrap(), told.clone());
             client.write_u8(7).await.unwrap();
             let name = names.recv().await.unwrap();
-            let expected = if number < CONNECTIONS_BEFORE_LANES { here.clone() } else { Some("connection lane".to_owned()) };
+            let expected = if number < CONNECTIONS_BEFORE_LANES { here.clone() } else { Some(THREAD.to_owned()) };
             assert_eq!(name, expected, "connection {number}");
             assert_eq!(client.read_u8().await.unwrap(), 7);
             open.push((client, alive));
@@ -157,7 +137,7 @@ mod tests {
         }
         assert_eq!(lanes.open.load(Ordering::Relaxed), CONNECTIONS_BEFORE_LANES + 1);
         let (_, last) = placed.pop().unwrap();
-        let runtime = last.thread.as_ref().unwrap().runtime.clone();
+        let runtime = last.thread.as_ref().unwrap().runtime().clone();
         placed.clear();
         assert_eq!(lanes.open.load(Ordering::Relaxed), 1);
         // A task that never ends by itself is dropped with the runtime, which the listener's end alone does not take away.
@@ -174,7 +154,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_on_a_lane_ends_its_task_and_nothing_else() {
-        let thread = Thread::start().unwrap();
+        let thread = Apart::start(THREAD).unwrap();
         let lane = || Lane { thread: Some(thread.clone()), open: None };
         let (dropped, gone) = tokio::sync::oneshot::channel::<()>();
         let unlucky = async move {

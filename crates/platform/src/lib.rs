@@ -4,6 +4,7 @@
 //! deterministic simulation, where `tests/sim` supplies other implementations. Nobody calls the real ones past this crate.
 //! It must hold no logic of its own. Start with [`Platform`], the bundle that is handed down from `main`.
 
+pub mod apart;
 pub mod causes;
 pub mod clock;
 pub mod lanes;
@@ -16,6 +17,7 @@ pub mod vfs;
 
 use std::sync::Arc;
 
+pub use apart::Apart;
 pub use causes::causes;
 pub use clock::{BootTime, Clock, SystemClock};
 pub use lanes::Lane;

@@ -13,12 +13,13 @@ use tidegate_consensus::{Application, InstallError};
 use tidegate_distribution::{Batch, Roots};
 use tidegate_eligibility::{Snapshot, Stamp};
 use tidegate_machine::{Genesis, State};
-use tidegate_model::{CatalogChange, Command, ProductId, Transition, Verb};
+use tidegate_model::{CatalogChange, Command, Object, ObjectRef, ProductId, Transition, Verb};
 use tidegate_proto::types::v1 as types;
 
 use crate::codec::{self, FrozenState};
 use crate::journal::{BookWriter, Rows};
 use crate::kinds::Kinds;
+use crate::limits::PUBLISHED_AT_ONCE_MAX;
 use crate::published::{Published, Shelf};
 use crate::steering::Records;
 
@@ -179,6 +180,14 @@ impl Application for Tidegate {
         }
     }
 
+    fn is_publishing_long(&self) -> bool {
+        // What everything in a product is judged by may have changed.
+        let is_of_product = |change: &CatalogChange| {
+            matches!(change, CatalogChange::Put(Object::Product(_)) | CatalogChange::Remove(ObjectRef::Product(_)))
+        };
+        self.changes.len() > PUBLISHED_AT_ONCE_MAX || self.changes.iter().any(is_of_product)
+    }
+
     fn publish(&mut self, applied_index: u64) {
         if self.shelf.poison_reason().is_some() {
             return;
@@ -267,6 +276,21 @@ mod tests {
             types::Product { id: id.into(), version_scheme: types::VersionScheme::Semver.into(), ..types::Product::default() };
         let document = types::Document { expected_version: None, spec: Some(types::document::Spec::Product(product)) };
         Command::Apply(vec![document.try_into().unwrap()])
+    }
+
+    #[tokio::test]
+    async fn only_what_may_compile_much_is_published_away_from_consensus() {
+        let (mut application, _shelf) = application();
+        assert!(!application.is_publishing_long());
+        application.apply(2, &payload("a", product("os")));
+        assert!(application.is_publishing_long(), "everything in a product is judged by it");
+        application.publish(2);
+        assert!(!application.is_publishing_long());
+        application.apply(3, &payload("b", Command::Settings(SettingsChange::default())));
+        assert!(!application.is_publishing_long());
+        application.changes =
+            vec![CatalogChange::Remove(ObjectRef::Hold(tidegate_model::HoldId::new("h").unwrap())); PUBLISHED_AT_ONCE_MAX + 1];
+        assert!(application.is_publishing_long(), "many changes are many");
     }
 
     #[tokio::test]

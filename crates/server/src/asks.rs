@@ -6,19 +6,30 @@ use bytes::Bytes;
 use prost::Message;
 use tidegate_consensus::{AskHandler, AskRefused};
 use tidegate_model::ReleaseId;
+use tokio::runtime::Handle;
 
 use crate::codec;
 use crate::context::Context;
 use crate::wire::{Answer, DigestAnswer, DigestQuestion, Question, answer, question};
 
 /// Answers what other servers ask. It holds the node weakly: consensus holds the handler, and the node holds consensus.
-pub struct Asks(Weak<Context>);
+pub struct Asks {
+    context: Weak<Context>,
+    /// Where to answer; absent: on the runtime of whoever asks.
+    home: Option<Handle>,
+}
 
 impl Asks {
-    /// Answers on behalf of this node.
+    /// Answers on behalf of this node, on the runtime of whoever asks.
     #[must_use]
     pub fn new(context: &Arc<Context>) -> Self {
-        Self(Arc::downgrade(context))
+        Self { context: Arc::downgrade(context), home: None }
+    }
+
+    /// The same on this runtime: consensus has a thread that nobody else may hold up.
+    #[must_use]
+    pub fn at_home(self, home: Handle) -> Self {
+        Self { home: Some(home), ..self }
     }
 }
 
@@ -28,32 +39,41 @@ impl AskHandler for Asks {
         _from: u64,
         request: Bytes,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<Bytes, AskRefused>> + Send + 'static>> {
-        let context = self.0.upgrade();
-        Box::pin(async move {
-            let context = context.ok_or(AskRefused::NotLeader { leader: None })?;
-            let question = Question::decode(request).map_err(|error| AskRefused::Invalid { reason: error.to_string() })?;
-            let kind = match question.kind {
-                Some(question::Kind::Write(write)) => context.write_forwarded(write).await?,
-                Some(question::Kind::Change(change)) => context.change_forwarded(change).await?,
-                Some(question::Kind::Digest(question)) => answer::Kind::Digest(digest(&context, question)),
-                Some(question::Kind::Rows(question)) => {
-                    let books = context.books.clone();
-                    let read = context.blocking("rows read", move || codec::rows_answer(&books, question)).await;
-                    read.map_err(|_| AskRefused::Busy)?
-                }
-                Some(question::Kind::Evidence(evidence)) => answer::Kind::TakenIn(context.evidence_forwarded(evidence)?),
-                Some(question::Kind::Progress(question)) => {
-                    let release = ReleaseId::new(&question.release);
-                    let release = release.map_err(|error| AskRefused::Invalid { reason: error.to_string() })?;
-                    let asked = Arc::clone(&context);
-                    let progress = context.blocking("progress", move || asked.own_progress(&release)).await;
-                    answer::Kind::Progress(progress.map_err(|_| AskRefused::Busy)?.unwrap_or_default())
-                }
-                None => return Err(AskRefused::Invalid { reason: "a question of a newer build".to_owned() }),
-            };
-            Ok(Answer { kind: Some(kind) }.encode_to_vec().into())
-        })
+        let answer = answer_to(self.context.upgrade(), request);
+        match &self.home {
+            None => Box::pin(answer),
+            Some(home) => {
+                let answer = home.spawn(answer);
+                // Lost if it panicked, which has been logged, or if the node is on its way out.
+                Box::pin(async move { answer.await.unwrap_or(Err(AskRefused::Busy)) })
+            }
+        }
     }
+}
+
+async fn answer_to(context: Option<Arc<Context>>, request: Bytes) -> Result<Bytes, AskRefused> {
+    let context = context.ok_or(AskRefused::NotLeader { leader: None })?;
+    let question = Question::decode(request).map_err(|error| AskRefused::Invalid { reason: error.to_string() })?;
+    let kind = match question.kind {
+        Some(question::Kind::Write(write)) => context.write_forwarded(write).await?,
+        Some(question::Kind::Change(change)) => context.change_forwarded(change).await?,
+        Some(question::Kind::Digest(question)) => answer::Kind::Digest(digest(&context, question)),
+        Some(question::Kind::Rows(question)) => {
+            let books = context.books.clone();
+            let read = context.blocking("rows read", move || codec::rows_answer(&books, question)).await;
+            read.map_err(|_| AskRefused::Busy)?
+        }
+        Some(question::Kind::Evidence(evidence)) => answer::Kind::TakenIn(context.evidence_forwarded(evidence)?),
+        Some(question::Kind::Progress(question)) => {
+            let release = ReleaseId::new(&question.release);
+            let release = release.map_err(|error| AskRefused::Invalid { reason: error.to_string() })?;
+            let asked = Arc::clone(&context);
+            let progress = context.blocking("progress", move || asked.own_progress(&release)).await;
+            answer::Kind::Progress(progress.map_err(|_| AskRefused::Busy)?.unwrap_or_default())
+        }
+        None => return Err(AskRefused::Invalid { reason: "a question of a newer build".to_owned() }),
+    };
+    Ok(Answer { kind: Some(kind) }.encode_to_vec().into())
 }
 
 fn digest(context: &Context, question: DigestQuestion) -> DigestAnswer {

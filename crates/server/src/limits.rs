@@ -133,3 +133,6 @@ pub const STEER_PAUSE_MIN: Duration = Duration::from_millis(250);
 pub const STEER_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// The controller looks again after this time although nothing has happened: wall clocks are set.
 pub const STEER_SLEEP_MAX: Duration = Duration::from_secs(60);
+/// Changes of the catalog that are compiled on the thread of consensus: some 20 ms of work. More, and a change of a product, are
+/// compiled on a thread of their own.
+pub const PUBLISHED_AT_ONCE_MAX: usize = 2_048;

@@ -15,9 +15,10 @@ use tidegate_consensus::{Production, freshness::Sabotage};
 use tidegate_gateway::{Gateway, gateway::Bounds};
 use tidegate_platform::net::NetFuture;
 use tidegate_platform::tls::{ClientCertificates, ConnectTls, KeyPair, ListenTls, TlsError, TlsNetwork};
-use tidegate_platform::{Listener, Network, OpenMode, Platform, Spawner, VfsFile};
+use tidegate_platform::{Apart, Listener, Network, OpenMode, Platform, Spawner, VfsFile};
 use tidegate_store::journal::JournalBounds;
 use tidegate_store::{Journal, JournalError};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic_health::ServingStatus;
@@ -40,6 +41,8 @@ use crate::{journal, listen, upkeep};
 pub struct Node {
     context: Arc<Context>,
     service: Service,
+    /// The thread of consensus: log, peers and the application have it for themselves.
+    consensus: Apart,
     device_addr: SocketAddr,
     admin_addr: SocketAddr,
     stop: watch::Sender<bool>,
@@ -89,6 +92,9 @@ pub enum StartFailure {
         /// The folder.
         folder: PathBuf,
     },
+    /// The system gives no thread for consensus.
+    #[error("cannot start the thread of consensus")]
+    Thread(#[source] std::io::Error),
     /// Not even an empty journal can be opened.
     #[error("cannot open the journal")]
     Journal(#[from] JournalError),
@@ -270,14 +276,15 @@ impl Node {
         let settings = context.config.consensus_settings(admin_told, device_told);
         let settings = Settings { supported_version: altered.kinds.supported(), ..settings };
         let peers = Platform { network: networks.peer, ..platform.clone() };
-        let asks = Arc::new(Asks::new(&context));
-        let service = altered.start_consensus(settings, peers, application, asks).await?;
+        let asks = Arc::new(Asks::new(&context).at_home(Handle::current()));
+        let consensus = Apart::start("consensus").map_err(StartFailure::Thread)?;
+        let service = consensus.run(altered.start_consensus(settings, peers, application, asks)).await?;
         context.attach(service.handle());
         context.set_open(true);
 
         let (stop, stopping) = watch::channel(false);
         let (fail, failed) = watch::channel(None);
-        let node = Self { context, service, device_addr, admin_addr, stop, threads, failed, _lock: lock };
+        let node = Self { context, service, consensus, device_addr, admin_addr, stop, threads, failed, _lock: lock };
         node.serve(device, admin, &stopping, &fail);
         node.spawn_upkeep(&fail);
         tracing::info!(
@@ -409,6 +416,7 @@ impl Node {
             tracing::warn!(?drain, "some calls outlived the drain");
         }
         self.service.shutdown().await;
+        drop(self.consensus);
         // Log and journal are closed by their threads once nobody can reach them any more.
         drop(self.context);
         if !self.threads.ended(THREADS_WAIT_MAX).await {

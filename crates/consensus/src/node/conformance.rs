@@ -30,6 +30,10 @@ impl Application for Counter {
         Bytes::new()
     }
 
+    fn is_publishing_long(&self) -> bool {
+        self.0.is_multiple_of(2)
+    }
+
     fn publish(&mut self, _applied_index: u64) {}
 
     fn freeze(&self) -> Self {

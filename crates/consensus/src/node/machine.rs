@@ -20,7 +20,7 @@ use crate::runtime::Runtime;
 
 /// The replicated application with what openraft wants to know about it.
 pub(crate) struct Machine<A: Application> {
-    /// Away only while a snapshot is installed into it. The mutex is never locked: it makes the field shareable.
+    /// Away only while something is done with it that takes long. The mutex is never locked: it makes the field shareable.
     application: Mutex<Option<A>>,
     applied: Option<LogId>,
     membership: StoredMembership,
@@ -95,14 +95,36 @@ impl<A: Application> Machine<A> {
     }
 
     /// Makes everything applied visible, then answers those who wait for it.
-    fn publish(&mut self, answers: &mut Vec<(ApplyResponderOf, Bytes)>) {
-        let Some(index) = self.applied.map(|id| id.index) else { return };
-        self.application().publish(index);
+    async fn publish(&mut self, answers: &mut Vec<(ApplyResponderOf, Bytes)>) -> io::Result<()> {
+        let Some(index) = self.applied.map(|id| id.index) else { return Ok(()) };
+        if self.application().is_publishing_long() {
+            self.away("publish", move |application| application.publish(index)).await?;
+        } else {
+            self.application().publish(index);
+        }
         self.published.send_replace(Some(index));
         self.tally.batches_published.one();
         for (answer, response) in answers.drain(..) {
             answer(response);
         }
+        Ok(())
+    }
+
+    /// Does something with the application that takes long, off the async threads; it is back afterwards.
+    async fn away<T: Send + 'static>(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce(&mut A) -> T + Send + 'static,
+    ) -> io::Result<T> {
+        let slot = self.application.get_mut().expect("this mutex is never locked, so it cannot be poisoned");
+        let mut application = slot.take().expect("openraft makes one call at a time");
+        let work = move || {
+            let done = work(&mut application);
+            (application, done)
+        };
+        let (application, done) = self.files.blocking(name, work).await?;
+        *self.application.get_mut().expect("this mutex is never locked, so it cannot be poisoned") = Some(application);
+        Ok(done)
     }
 
     fn apply_one(&mut self, entry: &Entry) -> Bytes {
@@ -123,24 +145,19 @@ impl<A: Application> Machine<A> {
     /// Installs a snapshot into the application, off the async threads; the application is whole again afterwards.
     async fn replace(&mut self, meta: &SnapshotMeta, data: SnapshotData) -> Result<(), OpenError> {
         let retired = data.retired().map_err(OpenError::Read)?;
-        let slot = self.application.get_mut().expect("this mutex is never locked, so it cannot be poisoned");
-        let mut application = slot.take().expect("openraft makes one call at a time");
-        let install = move || {
+        let install = move |application: &mut A| {
             let mut records = data.records();
-            let result = match &mut records {
+            match &mut records {
                 Ok(records) => application.install(records),
                 Err(error) => Err(InstallError::Read(io::Error::new(error.kind(), error.to_string()))),
-            };
-            (application, result)
+            }
         };
-        let (application, result) = self.files.blocking("install-snapshot", install).await.map_err(OpenError::Read)?;
-        *self.application.get_mut().expect("this mutex is never locked, so it cannot be poisoned") = Some(application);
+        let result = self.away("install-snapshot", install).await.map_err(OpenError::Read)?;
         result.map_err(OpenError::Install)?;
         self.applied = meta.last_log_id;
         self.membership = meta.last_membership.clone();
         self.retired.0.store(Arc::new(retired));
-        self.publish(&mut Vec::new());
-        Ok(())
+        self.publish(&mut Vec::new()).await.map_err(OpenError::Read)
     }
 }
 
@@ -194,12 +211,13 @@ impl<Rt: Runtime, A: Application> RaftStateMachine<Types<Rt>> for Machine<A> {
             }
             unpublished += 1;
             if unpublished >= APPLY_BATCH_ENTRIES_MAX {
-                self.publish(&mut answers);
+                self.publish(&mut answers).await?;
                 unpublished = 0;
+                // A node that catches up still has to answer the others.
+                tokio::task::yield_now().await;
             }
         }
-        self.publish(&mut answers);
-        Ok(())
+        self.publish(&mut answers).await
     }
 
     async fn get_snapshot_builder(&mut self) -> Self::SnapshotBuilder {

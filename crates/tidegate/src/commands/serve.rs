@@ -43,6 +43,7 @@ fn not_started(error: StartFailure) -> Failure {
         | StartFailure::Listen { .. }
         | StartFailure::Folder { .. }
         | StartFailure::InUse { .. }
+        | StartFailure::Thread(_)
         | StartFailure::Journal(_) => None,
     };
     let error = anyhow::Error::new(error);

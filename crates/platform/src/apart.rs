@@ -57,7 +57,12 @@ impl Apart {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::panic::AssertUnwindSafe;
+
+    use futures_util::FutureExt as _;
+
     use super::*;
+    use crate::spawn::said;
 
     #[tokio::test]
     async fn work_and_what_it_starts_run_on_the_thread_and_end_with_it() {
@@ -79,8 +84,11 @@ mod tests {
     }
 
     #[tokio::test]
-    #[should_panic(expected = "on purpose")]
     async fn a_panic_is_that_of_who_waits() {
-        Apart::start("unlucky").unwrap().run(async { panic!("on purpose") }).await;
+        let apart = Apart::start("unlucky").unwrap();
+        let ended = AssertUnwindSafe(apart.run(async { panic!("on purpose") })).catch_unwind().await;
+        let payload: Box<dyn std::any::Any + Send> = ended.err().unwrap();
+        assert_eq!(said(payload.as_ref()), "on purpose");
+        assert_eq!(apart.run(async { 5 }).await, 5, "the thread is still there");
     }
 }

@@ -23,7 +23,7 @@ pub use clock::{BootTime, Clock, SystemClock};
 pub use lanes::Lane;
 pub use net::{Accepted, Io, Listener, Network, PeerIdentity, TcpNetwork};
 pub use random::{OsRandom, Random, SeededRandom};
-pub use spawn::{Spawner, TokioSpawner};
+pub use spawn::{HomeSpawner, Spawner, TokioSpawner};
 pub use tls::{ClientCertificates, ConnectTls, KeyPair, ListenTls, TlsError, TlsNetwork};
 pub use vfs::{OpenMode, StdVfs, Vfs, VfsFile};
 

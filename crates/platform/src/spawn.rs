@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 
 use futures_util::FutureExt as _;
+use tokio::runtime::Handle;
 
 /// A boxed task.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
@@ -35,6 +36,31 @@ impl Spawner for TokioSpawner {
             tracing::error!(task = name, %error, "no thread could be started");
             std::process::abort();
         }
+    }
+}
+
+/// Tasks on the runtime that it was made on, wherever they are started from.
+#[derive(Clone, Debug)]
+pub struct HomeSpawner(Handle);
+
+impl HomeSpawner {
+    /// On the current runtime.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
+    #[must_use]
+    pub fn here() -> Self {
+        Self(Handle::current())
+    }
+}
+
+impl Spawner for HomeSpawner {
+    fn spawn(&self, name: &'static str, task: Task) {
+        self.0.spawn(caught(name, task));
+    }
+
+    fn spawn_blocking(&self, name: &'static str, work: Box<dyn FnOnce() + Send + 'static>) {
+        TokioSpawner.spawn_blocking(name, work);
     }
 }
 

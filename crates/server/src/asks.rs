@@ -6,7 +6,8 @@ use bytes::Bytes;
 use prost::Message;
 use tidegate_consensus::{AskHandler, AskRefused};
 use tidegate_model::ReleaseId;
-use tokio::runtime::Handle;
+use tidegate_platform::Spawner;
+use tokio::sync::oneshot;
 
 use crate::codec;
 use crate::context::Context;
@@ -16,7 +17,7 @@ use crate::wire::{Answer, DigestAnswer, DigestQuestion, Question, answer, questi
 pub struct Asks {
     context: Weak<Context>,
     /// Where to answer; absent: on the runtime of whoever asks.
-    home: Option<Handle>,
+    home: Option<Arc<dyn Spawner>>,
 }
 
 impl Asks {
@@ -26,9 +27,9 @@ impl Asks {
         Self { context: Arc::downgrade(context), home: None }
     }
 
-    /// The same on this runtime: consensus has a thread that nobody else may hold up.
+    /// The same as tasks of this spawner: consensus has a thread that nobody else may hold up.
     #[must_use]
-    pub fn at_home(self, home: Handle) -> Self {
+    pub fn at_home(self, home: Arc<dyn Spawner>) -> Self {
         Self { home: Some(home), ..self }
     }
 }
@@ -43,9 +44,14 @@ impl AskHandler for Asks {
         match &self.home {
             None => Box::pin(answer),
             Some(home) => {
-                let answer = home.spawn(answer);
+                let (done, answered) = oneshot::channel();
+                let task = async move {
+                    // Who asked may have gone.
+                    let _is_wanted = done.send(answer.await).is_ok();
+                };
+                home.spawn("question of a server", Box::pin(task));
                 // Lost if it panicked, which has been logged, or if the node is on its way out.
-                Box::pin(async move { answer.await.unwrap_or(Err(AskRefused::Busy)) })
+                Box::pin(async move { answered.await.unwrap_or(Err(AskRefused::Busy)) })
             }
         }
     }
